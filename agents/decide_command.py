@@ -1,0 +1,123 @@
+"""What becomes of a command: exactly one outcome each. Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
+
+from elexirion.agents.decide import Facts, number
+from elexirion.events import commands, run
+from elexirion.events.envelope import Record, make_decision, make_record
+from elexirion.events.record_model import RecordModel
+from elexirion.projections.partition import EndedRun, PendingCommand
+from elexirion.projections.run_state import RunState
+
+EXPIRY = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Loadable:
+    """A StartRun's pipeline, checked: normalised definition, its hash, inputs with defaults, what follows."""
+
+    name: str
+    definition: dict[str, Any]
+    sha256: str
+    inputs: dict[str, Any]
+    then: tuple[commands.PipelineReference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotLoadable:
+    """A StartRun that cannot run."""
+
+    code: Literal["invalid_pipeline", "missing_inputs", "invalid_inputs"]
+    reason: str
+
+
+Checked: TypeAlias = Loadable | NotLoadable
+
+
+def decide_command(
+    pending: PendingCommand,
+    command: RecordModel,
+    state: RunState | None,
+    ended: EndedRun | None,
+    checked: Checked | None,
+    facts: Facts,
+) -> Record:
+    """The outcome of one command, as a decision of its run or a rejection."""
+    received = pending.received
+    if pending.conflicts:
+        return reject(pending, "conflicting_content", "this command id was used before with other content", facts)
+    if received.issued_at and received.broker_at and received.issued_at < received.broker_at - EXPIRY:
+        return reject(pending, "expired", "its `at` is more than 7 days before it was published", facts)
+    if isinstance(command, commands.StartRun):
+        return _start(pending, command, state, ended, checked, facts)
+    if state is None:
+        return _without_run(pending, ended, facts)
+    return _to_run(pending, command, state, facts)
+
+
+def reject(pending: PendingCommand, code: Any, reason: str, facts: Facts) -> Record:
+    """A rejection; its id follows from the command, so that two orchestrators say the same."""
+    received = pending.received
+    data = run.CommandRejected(
+        command_id=received.command_id, content_hash=received.content_hash, reason_code=code, reason=reason
+    )
+    return make_record(
+        data, id=f"{pending.record.id}/rejected", run_id=pending.run_id, at=facts.now,
+        causation_id=pending.record.id, correlation_id=pending.record.correlation_id,
+    )  # fmt: skip
+
+
+def _start(
+    pending: PendingCommand,
+    command: commands.StartRun,
+    state: RunState | None,
+    ended: EndedRun | None,
+    checked: Checked | None,
+    facts: Facts,
+) -> Record:
+    if state or ended:
+        return reject(pending, "run_exists", f"a run {pending.run_id} exists; choose another run_id", facts)
+    if not isinstance(checked, Loadable):
+        code, why = (checked.code, checked.reason) if checked else ("invalid_pipeline", "not checked")
+        return reject(pending, code, why, facts)
+    received = pending.received
+    data = run.RunStarted(
+        command_id=received.command_id, content_hash=received.content_hash, pipeline_name=checked.name,
+        definition=checked.definition, definition_sha256=checked.sha256, inputs=checked.inputs,
+        source=command.source, then=checked.then, previous_run_id=command.previous_run_id, tags=command.tags,
+    )  # fmt: skip
+    return make_decision(
+        data, run_id=pending.run_id, seq=1, prev=None, author=facts.author, at=facts.now,
+        causation_id=pending.record.id, correlation_id=pending.record.correlation_id or received.command_id,
+        offline=command.offline,
+    )  # fmt: skip
+
+
+def _without_run(pending: PendingCommand, ended: EndedRun | None, facts: Facts) -> Record:
+    if ended:
+        reason = f"run {pending.run_id} ended already ({ended.status})"
+        return reject(pending, "run_ended", reason, facts)
+    return reject(pending, "no_such_run", f"there is no run {pending.run_id}", facts)
+
+
+def _to_run(pending: PendingCommand, command: RecordModel, state: RunState, facts: Facts) -> Record:
+    id = pending.received.command_id
+    match command:
+        case commands.CancelRun():
+            data: RecordModel = run.RunCancelled(
+                command_id=id, reason=command.reason, usage=state.usage, cost_usd=state.cost_usd, context_hash=""
+            )
+        case commands.PauseRun() if state.status == "running":
+            data = run.RunPaused(command_id=id, reason=command.reason)
+        case commands.ResumeRun() if state.status == "paused":
+            data = run.RunResumed(command_id=id)
+        case commands.PauseRun() | commands.ResumeRun():
+            return reject(pending, "not_applicable", f"the run is {state.status}", facts)
+        case commands.Signal():
+            return reject(pending, "not_applicable", "no step of the run waits for a signal", facts)
+        case _:
+            reason = f"{pending.received.command_type} is not supported by this version"
+            return reject(pending, "unsupported", reason, facts)
+    return number(state, data, facts, pending.record.id)

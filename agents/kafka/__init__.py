@@ -1,0 +1,1 @@
+"""The edge to Kafka: safe client settings, topics, appending, reading."""

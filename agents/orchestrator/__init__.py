@@ -1,0 +1,1 @@
+"""The orchestrator: reads the log, decides for the runs of its partitions, dispatches."""

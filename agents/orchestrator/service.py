@@ -1,0 +1,254 @@
+"""The orchestrator: tails the log, folds it, wakes the runs it owns, and does what the fold's verdicts ask for."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
+from elexirion.agents.kafka.appender import Appender
+from elexirion.agents.kafka.connection import KafkaAddress
+from elexirion.agents.orchestrator import follow as log_follow
+from elexirion.agents.orchestrator.command_desk import StartChecker, outcome
+from elexirion.agents.orchestrator.desk import RunDesk
+from elexirion.agents.orchestrator.dispatcher import Dispatcher
+from elexirion.agents.orchestrator.fleet_duty import FleetDuty
+from elexirion.agents.orchestrator.fleet_watch import FleetWatch
+from elexirion.agents.orchestrator.follow import Followed
+from elexirion.agents.orchestrator.open_executions import OpenExecutions
+from elexirion.agents.orchestrator.partitions import Change, Owned, Partitions
+from elexirion.agents.orchestrator.run_unit import RunPlans
+from elexirion.agents.settings import Settings
+from elexirion.events import step
+from elexirion.events.catalog import TERMINAL_NAMES
+from elexirion.events.dead_letter import DeadLetter
+from elexirion.events.envelope import Record
+from elexirion.events.partitioner import partition_of
+from elexirion.events.worker import WorkerHeartbeat
+from elexirion.projections.run_state import RunState
+
+log = structlog.get_logger(__name__)
+
+PROGRESS = frozenset({"StepStarted", "ProviderRequested", "ProviderResponded", "ToolCalled", "ToolReturned"})
+"""Reports after which there is nothing new to decide; their runs are not woken."""
+
+MISSED_BEATS = 3
+MIN_BEAT_S = 0.5
+
+
+class Orchestrator:
+    """Decides for the runs of the partitions it owns."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: KafkaAddress,
+        appender: Appender,
+        incarnation: str,
+        plans: RunPlans,
+        checker: StartChecker,
+        local_accept: Callable[[Record], None],
+        local_cancel: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._appender = appender
+        self._checker = checker
+        self._index = OpenExecutions()
+        self._commands_due: set[int] = set()
+        self._commands = asyncio.Event()
+        self._own: asyncio.Queue[tuple[Record, RecordMetadata]] = asyncio.Queue()
+        self._partitions = Partitions(address, appender.topics, settings.group_session_timeout_s)
+        gap_s = MISSED_BEATS * max(settings.heartbeat_interval_s, MIN_BEAT_S)
+        self._watch = FleetWatch(address, appender.topics.workers, incarnation, gap_s, self._heard, self._ticked)
+        self._dispatcher = Dispatcher(
+            appender, self._index, lambda: self._watch.fleet, incarnation, local_accept, local_cancel
+        )
+        self._desk = RunDesk(
+            settings, appender, incarnation, plans, self._partitions, self._index, lambda: self._watch.fleet
+        )
+        self._duty = FleetDuty(self._desk, self._dispatcher, self._index, settings.lease_s, incarnation)
+
+    async def start(self) -> None:
+        """Learn the fleet, join the group."""
+        await self._watch.start()
+        await self._partitions.start()
+        self._appender.acknowledged_event = self._acknowledged
+
+    async def stop(self) -> None:
+        """Leave the group; others take over at once."""
+        await self._partitions.stop()
+        await self._desk.stop()
+        await self._watch.stop()
+
+    async def run(self) -> None:
+        """Follow the log until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tail(), name="log tail")
+            group.create_task(self._take_acknowledged(), name="acknowledged decisions")
+            group.create_task(self._decide_commands(), name="commands")
+            group.create_task(self._watch.run(), name="fleet")
+
+    # -- following the log ---------------------------------------------------------------------------------
+
+    async def _tail(self) -> None:
+        while True:
+            try:
+                batches = await self._partitions.read(timeout_ms=200)
+            except KafkaError as error:
+                log.warning("the log cannot be read, trying again", error=repr(error))
+                await asyncio.sleep(0.5)
+                continue
+            self._adopt(self._partitions.changes())
+            for partition, messages in batches.items():
+                await self._take_all(partition, messages)
+            for partition in self._partitions.caught_up_now():
+                self._take_over(partition)
+
+    async def _take_all(self, partition: int, messages: list[Any]) -> None:
+        owned = self._partitions.owned.get(partition)
+        if owned is None:
+            return
+        for message in messages:
+            if message.offset >= owned.fold.next_offset:
+                await self._take(owned, log_follow.follow(owned.fold, message))
+
+    def _acknowledged(self, record: Record, sent: "asyncio.Future[RecordMetadata]") -> None:
+        if not sent.cancelled() and sent.exception() is None:
+            self._own.put_nowait((record, sent.result()))
+
+    async def _take_acknowledged(self) -> None:
+        """A record of this process whose acknowledged offset is the very next one to read needs no fetch.
+
+        All before it is folded and its place is certain, so this reads the same bytes at the same offset, sooner
+        (docs/adr/0008-read-back-by-acknowledgement.md). The tail passes over what was read here.
+        """
+        while True:
+            record, place = await self._own.get()
+            owned = self._partitions.owned.get(place.partition)
+            if owned is not None and owned.caught_up and owned.fold.next_offset == place.offset:
+                await self._take(owned, log_follow.follow_own(owned.fold, record, place))
+
+    async def _take(self, owned: Owned, followed: Followed | DeadLetter) -> None:
+        if isinstance(followed, DeadLetter):
+            await self._bury(owned, followed)
+            return
+        record = followed.record
+        ours = self._desk.unread.read_back(record.run_id, record.id)
+        if not owned.caught_up:
+            return
+        if ours or log_follow.is_new_command(followed):
+            self._due(owned.fold.partition)
+        await self._follow_up(owned, followed, ours)
+        if record.type not in PROGRESS and record.run_id in owned.fold.runs:
+            self._desk.runs.wake(record.run_id)
+
+    async def _bury(self, owned: Owned, letter: DeadLetter) -> None:
+        """Whoever reads it live buries it; who reads it again while catching up does not bury it twice."""
+        log.warning("a record of the log cannot be read", offset=letter.offset, reason=letter.reason)
+        if owned.caught_up:
+            await self._appender.raw(self._appender.topics.dead_letters, letter.encode(), None, 0)
+
+    async def _follow_up(self, owned: Owned, followed: Followed, ours: bool) -> None:
+        """What an accepted record asks for: dispatch, recall, free slots."""
+        data, run_id = followed.record.data, followed.record.run_id
+        opened = log_follow.opened(followed)
+        if opened:
+            await self._opened(owned.fold.runs[run_id], opened, ours)
+        elif followed.accepted and isinstance(data, step.StepStarted):
+            self._started(data.execution_id)
+        for execution_id in log_follow.closed(followed):
+            await self._closed(execution_id, recall=log_follow.recalled(followed))
+        misrouted = log_follow.misrouted(followed)
+        if misrouted and followed.before:
+            await self._dispatcher.dispatch(followed.before, misrouted)
+        if followed.accepted and followed.record.type in TERMINAL_NAMES:
+            self._desk.retire(followed.before, run_id)
+
+    async def _opened(self, state: RunState, data: step.StepScheduled, ours: bool) -> None:
+        self._index.open(data.execution_id, state.run_id, data.lane, data.incarnation)
+        self._watch.expect(data.incarnation)
+        if ours:
+            await self._dispatcher.dispatch(state, data.execution_id)
+
+    def _started(self, execution_id: str) -> None:
+        known = self._index.get(execution_id)
+        if known:
+            known.started_clock = self._watch.fleet.clock
+
+    async def _closed(self, execution_id: str, *, recall: bool) -> None:
+        closed = self._index.close(execution_id)
+        if closed is None:
+            return
+        if recall:
+            await self._dispatcher.cancel(closed.id, closed.run_id, closed.lane, closed.incarnation)
+        self._desk.wake_waiting(closed.lane, 1)
+
+    # -- partitions ----------------------------------------------------------------------------------------
+
+    def _adopt(self, change: Change) -> None:
+        if change.lost:
+            self._let_go(change.lost)
+        if change.gained:
+            log.info("partitions gained", partitions=sorted(change.gained))
+
+    def _take_over(self, partition: int) -> None:
+        """The partition is read to its end: go on with every open run and every open command."""
+        fold = self._partitions.owned[partition].fold
+        log.debug("deciding", partition=partition, open_runs=len(fold.runs), open_commands=len(fold.pending))
+        for state in fold.runs.values():
+            self._index.add_run(state)
+            for execution in state.open_executions():
+                self._watch.expect(execution.incarnation)
+            self._desk.runs.wake(state.run_id)
+        self._due(partition)
+
+    def _let_go(self, partitions: set[int]) -> None:
+        log.info("partitions lost", partitions=sorted(partitions))
+        count = self._settings.events_partitions
+        mine = {e.run_id for i in self._index.incarnations() for e in self._index.of(i)} | set(self._desk.runs.ids())
+        gone = {run_id for run_id in mine if partition_of(run_id, count) in partitions}
+        self._index.drop_runs(gone)
+        for run_id in gone:
+            self._desk.retire(None, run_id)
+
+    # -- commands ------------------------------------------------------------------------------------------
+
+    def _due(self, partition: int) -> None:
+        self._commands_due.add(partition)
+        self._commands.set()
+
+    async def _decide_commands(self) -> None:
+        while True:
+            await self._commands.wait()
+            self._commands.clear()
+            due, self._commands_due = self._commands_due, set()
+            for partition in due:
+                await self._decide_commands_of(partition)
+
+    async def _decide_commands_of(self, partition: int) -> None:
+        owned = self._partitions.owned.get(partition)
+        if owned is None or not owned.caught_up:
+            return
+        for pending in list(owned.fold.pending.values()):
+            run_id = pending.run_id
+            if self._desk.busy(run_id):
+                continue
+            state, ended = owned.fold.runs.get(run_id), owned.fold.ended.get(run_id)
+            record = outcome(pending, state, ended, self._checker, partial(self._desk.facts, state))
+            await self._desk.append(run_id, [record])
+            await asyncio.sleep(0)
+
+    # -- the fleet -----------------------------------------------------------------------------------------
+
+    def _heard(self, data: WorkerHeartbeat) -> None:
+        self._duty.heard(data)
+
+    def _ticked(self) -> None:
+        """The lease clock advanced."""
+        for incarnation in self._index.incarnations():
+            self._watch.expect(incarnation)
+        for run_id in self._duty.look(self._watch.fleet):
+            self._due(partition_of(run_id, self._settings.events_partitions))
+        self._watch.forget(frozenset(self._index.incarnations()))

@@ -1,0 +1,148 @@
+"""Provider `claude`: Anthropic's Messages API (POST /v1/messages), streamed by SSE or in one piece.
+
+Source of the format: package anthropic 2.12 and Anthropic's guide to API version 2026-10-21. Two things there
+shape this file. Version 2026-10-21 refuses sampling parameters, so a call that sets one goes out under the version
+before. Current models refuse forced tool use, so an answer by a schema is asked for with `output_config.format`.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+from elexirion.agents.providers.anthropic_message import MessageReader
+from elexirion.agents.providers.deadlines import Deadlines
+from elexirion.agents.providers.port import Feature, ProviderCall, ProviderOutput, ProviderResult, TextChunk
+from elexirion.agents.providers.prices import PriceTable
+from elexirion.agents.providers.strict_schema import strict_schema
+from elexirion.agents.providers.transport import Post, Transport, drained, guarded
+
+API_VERSION = "2026-10-21"
+SAMPLING_API_VERSION = "2023-06-01"
+DEFAULT_MAX_TOKENS = 32_000
+FEATURES: frozenset[Feature] = frozenset(
+    {"streaming", "tools", "structured_output", "functions", "system_prompt", "usage"}
+)
+
+AuthForm = Literal["x-api-key", "bearer"]
+
+
+class AnthropicProvider:
+    """Claude models. Takes the options `effort`, `thinking` and `stop_sequences` as the API defines them.
+
+    The key travels as `x-api-key`, or as `Authorization: Bearer` with `auth="bearer"`; the API accepts both.
+    """
+
+    name = "claude"
+
+    def __init__(
+        self,
+        key: str,
+        base_url: str,
+        prices: PriceTable,
+        *,
+        connections: int = 10,
+        auth: AuthForm = "x-api-key",
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        self._key = key.strip()
+        self._url = base_url.rstrip("/").removesuffix("/v1") + "/v1/messages"
+        self._prices = prices
+        self._auth: AuthForm = auth
+        self._transport = Transport(connections, deadlines or Deadlines())
+
+    def execute(self, call: ProviderCall) -> AsyncGenerator[ProviderOutput, None]:
+        """Yield text chunks, then the result; raises ProviderFailed. See `port.Provider`."""
+        reader = MessageReader()
+        outputs = self._outputs(call, reader)
+        return guarded(outputs, provider=self.name, call=call, key=self._key, usage=lambda: reader.usage)
+
+    def supports_feature(self, feature: Feature) -> bool:
+        """Whether `feature` can be asked for."""
+        return feature in FEATURES
+
+    def get_capabilities(self) -> frozenset[Feature]:
+        """All features that can be asked for."""
+        return FEATURES
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def _outputs(self, call: ProviderCall, reader: MessageReader) -> AsyncGenerator[ProviderOutput, None]:
+        post = Post(self._url, self._headers(call), request_body(call), call.timeout_s)
+        async with aclosing(self._texts(post, call.stream, reader)) as texts:
+            async for text in texts:
+                yield TextChunk(text)
+        yield ProviderResult(
+            text=reader.text,
+            model=reader.model,
+            stop_reason=reader.stop_reason(),
+            usage=reader.usage,
+            cost_usd=self._prices.cost_usd(reader.model, reader.usage, datetime.now(UTC).date()),
+            function_calls=reader.function_calls(),
+        )
+
+    async def _texts(self, post: Post, stream: bool, reader: MessageReader) -> AsyncGenerator[str, None]:
+        if not stream:
+            if text := reader.take_whole(await self._transport.document(post)):
+                yield text
+            return
+        async with aclosing(self._transport.events(post)) as events:
+            async for event in events:
+                if text := reader.take(event.data):
+                    yield text
+                if reader.ended:
+                    await drained(events)
+                    return
+
+    def _headers(self, call: ProviderCall) -> dict[str, str]:
+        sampled = (call.temperature, call.top_p, call.top_k) != (None, None, None)
+        auth = {"x-api-key": self._key} if self._auth == "x-api-key" else {"authorization": f"Bearer {self._key}"}
+        return {
+            "anthropic-version": SAMPLING_API_VERSION if sampled else API_VERSION,
+            "idempotency-key": call.call_id,
+            **auth,
+        }
+
+
+def request_body(call: ProviderCall) -> dict[str, Any]:
+    """The body of POST /v1/messages for `call`."""
+    schema = strict_schema(call.schema) if call.schema is not None else None
+    output_config = {"effort": call.options.get("effort")} | (
+        {"format": {"type": "json_schema", "schema": schema}} if schema is not None else {}
+    )
+    body: dict[str, Any] = {
+        "model": call.model,
+        "max_tokens": call.max_tokens or DEFAULT_MAX_TOKENS,
+        "messages": [{"role": "user", "content": call.prompt}],
+        "system": _system(call, loose=call.schema is not None and schema is None),
+        "stream": call.stream or None,
+        "temperature": call.temperature,
+        "top_p": call.top_p,
+        "top_k": call.top_k,
+        "tools": [_tool(function) for function in call.functions],
+        "output_config": {name: value for name, value in output_config.items() if value is not None},
+        "thinking": call.options.get("thinking"),
+        "stop_sequences": call.options.get("stop_sequences"),
+    }
+    return {name: value for name, value in body.items() if value not in (None, {}, [])}
+
+
+def _system(call: ProviderCall, *, loose: bool) -> str | None:
+    """The system prompt; a schema that cannot constrain the answer is at least told to the model."""
+    if not loose:
+        return call.system
+    wish = "Answer with one JSON value and nothing else. It matches this JSON Schema:\n"
+    told = wish + orjson.dumps(call.schema).decode()
+    return f"{call.system}\n\n{told}" if call.system else told
+
+
+def _tool(function: dict[str, Any]) -> dict[str, Any]:
+    tool = {
+        "name": function["name"],
+        "description": function.get("description"),
+        "input_schema": function.get("parameters") or {"type": "object", "properties": {}},
+    }
+    return {name: value for name, value in tool.items() if value is not None}

@@ -1,0 +1,66 @@
+"""The contract of a step type: what it gets, what it may do while it runs, what it gives back."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from elexirion.agents.providers.port import ProviderCall, ProviderResult
+from elexirion.events.failure import Failure
+from elexirion.events.usage import NO_USAGE, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One execution as a step type sees it: `config` is the step with all templates rendered."""
+
+    run_id: str
+    execution_id: str
+    step: str
+    step_type: str
+    lane: str
+    attempt: int
+    config: dict[str, Any]
+    timeout_s: float | None
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A successful end. `result` is any JSON; the streamed text is known already."""
+
+    result: Any
+    usage: Usage = NO_USAGE
+    cost_usd: float | None = 0.0
+    model: str | None = None
+    stop_reason: str | None = None
+
+
+@dataclass(eq=False)
+class StepError(Exception):  # an error by name already
+    """A step's typed failure; `usage` was spent all the same."""
+
+    failure: Failure
+    usage: Usage = NO_USAGE
+    cost_usd: float | None = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.failure.kind}: {self.failure.message}"
+
+
+class StepIO(Protocol):
+    """What a running step may do to the world; each is an event or a chunk in the log."""
+
+    async def chunk(self, text: str) -> None:
+        """Stream a piece of text."""
+        ...
+
+    async def call(self, call: ProviderCall) -> ProviderResult:
+        """Call the lane's provider once, streaming its text; raises StepError with what it failed of."""
+        ...
+
+    def next_call_id(self) -> str:
+        """The id of the next provider call."""
+        ...
+
+
+StepRunner: TypeAlias = Callable[[Work, StepIO], Awaitable[Outcome]]

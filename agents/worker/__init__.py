@@ -1,0 +1,1 @@
+"""A worker process: lanes of Faust agents, the executions they hold, its heartbeat."""

@@ -1,0 +1,126 @@
+"""One attempt of a step, from start to terminal report."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from elexirion.agents.providers.port import Provider
+from elexirion.agents.steps.port import Outcome, StepError, StepRunner, Work
+from elexirion.agents.worker.output_file import write_output
+from elexirion.agents.worker.reports import Reports
+from elexirion.agents.worker.step_io import ExecutionIO
+from elexirion.events.envelope import Record
+from elexirion.events.failure import Failure
+from elexirion.events.record_model import RecordModel
+from elexirion.events.step import ExecuteStep, StepCompleted, StepFailed, StepStarted
+from elexirion.events.values import Value
+
+Load = Callable[[Value], Awaitable[object]]
+Store = Callable[[str, object], Awaitable[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What executions share: `load` and `store` move values too large for one record."""
+
+    reports: Reports
+    runners: dict[str, StepRunner]
+    provider: Callable[[str, bool], Provider | None]
+    load: Load
+    store: Store
+    trusted_folders: bool = False
+
+
+async def attempt(cause: Record, execute: ExecuteStep, tools: Tools) -> RecordModel:
+    """Run the execution and return its terminal report; raises only CancelledError."""
+    began = time.monotonic()
+    io = ExecutionIO(cause, execute, tools.reports, tools.provider(execute.lane, cause.offline))
+    try:
+        await _announce(cause, execute, tools.reports)
+        outcome = await _within(execute.timeout_s, _run(cause, execute, tools, io))
+        return await _completed(cause, execute, tools, io, outcome, began)
+    except StepError as error:
+        return _failed(execute, io, error, began)
+    except BaseException as error:  # a step's code may raise anything; the agent goes on
+        if _is_for_us(error):
+            raise
+        return _failed(execute, io, StepError(_unexpected(error)), began)
+
+
+def _is_for_us(error: BaseException) -> bool:
+    """Whether it ends this attempt from outside; a CancelledError that the step raised by itself does not."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | GeneratorExit)
+
+
+def _unexpected(error: BaseException) -> Failure:
+    try:
+        said = str(error).encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001  # an exception's own text may raise as well
+        said = "(it has no text)"
+    return Failure(kind="internal", message=f"Step execution failed: {type(error).__name__}: {said}")
+
+
+async def _announce(cause: Record, execute: ExecuteStep, reports: Reports) -> None:
+    data = StepStarted(execution_id=execute.execution_id, incarnation=execute.incarnation)
+    await reports.send(reports.record(data, "started", cause))
+
+
+async def _run(cause: Record, execute: ExecuteStep, tools: Tools, io: ExecutionIO) -> Outcome:
+    runner = tools.runners.get(execute.step_type)
+    if runner is None:
+        raise StepError(Failure(kind="step_error", message=f"Unknown step type: {execute.step_type}"))
+    outcome = await runner(await _work(cause, execute, tools), io)
+    await io.settle()
+    return outcome
+
+
+async def _work(cause: Record, execute: ExecuteStep, tools: Tools) -> Work:
+    config = await tools.load(execute.input)
+    if not isinstance(config, dict):
+        raise StepError(Failure(kind="internal", message="the step's input is not an object"))
+    return Work(
+        run_id=cause.run_id, execution_id=execute.execution_id, step=execute.step, step_type=execute.step_type,
+        lane=execute.lane, attempt=execute.attempt, config=config, timeout_s=execute.timeout_s,
+        offline=cause.offline,
+    )  # fmt: skip
+
+
+async def _within(timeout_s: float | None, running: Awaitable[Outcome]) -> Outcome:
+    limit = asyncio.timeout(timeout_s)
+    try:
+        async with limit:
+            return await running
+    except TimeoutError as error:
+        if not limit.expired():  # the step's own
+            raise
+        failure = Failure(kind="timeout_total", message=f"no result within {timeout_s:g} s")
+        raise StepError(failure) from error
+
+
+async def _completed(
+    cause: Record, execute: ExecuteStep, tools: Tools, io: ExecutionIO, outcome: Outcome, began: float
+) -> StepCompleted:
+    try:
+        if execute.output_file:
+            await write_output(execute.output_file, outcome.result, trusted=tools.trusted_folders)
+        result = await tools.store(cause.run_id, outcome.result)
+    except Exception as error:
+        failure = error.failure if isinstance(error, StepError) else _unexpected(error)
+        raise StepError(failure, outcome.usage, outcome.cost_usd) from error
+    return StepCompleted(
+        execution_id=execute.execution_id, incarnation=execute.incarnation, result=result,
+        text_sha256=io.text_sha256, chunks=io.chunks, usage=outcome.usage, cost_usd=outcome.cost_usd,
+        model=outcome.model, stop_reason=outcome.stop_reason, output_file=execute.output_file,
+        duration_s=time.monotonic() - began,
+    )  # fmt: skip
+
+
+def _failed(execute: ExecuteStep, io: ExecutionIO, error: StepError, began: float) -> StepFailed:
+    return StepFailed(
+        execution_id=execute.execution_id, incarnation=execute.incarnation, failure=error.failure,
+        usage=error.usage, cost_usd=error.cost_usd, chunks=io.chunks, duration_s=time.monotonic() - began,
+    )  # fmt: skip

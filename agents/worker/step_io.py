@@ -1,0 +1,118 @@
+"""What a running step may do: stream text and call its provider, each recorded as it happens."""
+
+import asyncio
+import hashlib
+import time
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any
+
+from elexirion.agents.kafka.errors import KafkaProblem
+from elexirion.agents.providers.port import Provider, ProviderCall, ProviderFailed, ProviderResult, TextChunk
+from elexirion.agents.steps.port import StepError
+from elexirion.agents.worker.reports import Reports
+from elexirion.events.canonical import content_hash
+from elexirion.events.envelope import Record
+from elexirion.events.failure import Failure
+from elexirion.events.identifiers import call_id
+from elexirion.events.provider import ProviderRequested, ProviderResponded
+from elexirion.events.step import ExecuteStep
+from elexirion.events.usage import NO_USAGE
+
+CHUNK_WINDOW = 256
+"""Chunks under way to the broker before the stream waits for it."""
+
+
+class ExecutionIO:
+    """The StepIO of one execution. `chunks` counts what was streamed, `text_sha256` hashes it."""
+
+    def __init__(self, cause: Record, execute: ExecuteStep, reports: Reports, provider: Provider | None) -> None:
+        self._cause = cause
+        self._execute = execute
+        self._reports = reports
+        self._provider = provider
+        self._calls = 0
+        self._under_way: list[asyncio.Future[Any]] = []
+        self._hash = hashlib.sha256()
+        self.chunks = 0
+
+    @property
+    def text_sha256(self) -> str | None:
+        """SHA-256 of all text streamed so far; None where nothing was."""
+        return self._hash.hexdigest() if self.chunks else None
+
+    def next_call_id(self) -> str:
+        """The id of the next provider call."""
+        self._calls += 1
+        return call_id(self._execute.execution_id, self._calls)
+
+    async def chunk(self, text: str) -> None:
+        """Stream a piece of text."""
+        self.chunks += 1
+        self._hash.update(text.encode())
+        sent = await self._reports.chunk(self._cause, self._execute.execution_id, self.chunks, text)
+        self._under_way.append(sent)
+        if len(self._under_way) >= CHUNK_WINDOW:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until every chunk is acknowledged; raises StepError where the broker refused one."""
+        if not self._under_way:
+            return
+        under_way, self._under_way = self._under_way, []
+        for outcome in await asyncio.gather(*under_way, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise StepError(Failure(kind="internal", message=f"a chunk was not written: {outcome}"))
+
+    async def call(self, call: ProviderCall) -> ProviderResult:
+        """Call the provider once; its request stands in the log before it leaves this process."""
+        if self._provider is None:
+            raise StepError(Failure(kind="internal", message=f"lane {self._execute.lane} has no provider"))
+        await self._requested(call, self._provider)
+        began = time.monotonic()
+        first: float | None = None
+        try:
+            async with aclosing(self._provider.execute(call)) as answer:
+                async for item in answer:
+                    if isinstance(item, TextChunk):
+                        first = first if first is not None else time.monotonic() - began
+                        await self.chunk(item.text)
+                    else:
+                        await self._responded(call, self._provider, began, first, item)
+                        return item
+        except ProviderFailed as failed:
+            await self._failed(call, self._provider, began, first, failed)
+            raise StepError(failed.failure, failed.usage, None if failed.usage != NO_USAGE else 0.0) from failed
+        raise StepError(Failure(kind="cut_stream", message="the provider ended without a result"))
+
+    async def _requested(self, call: ProviderCall, provider: Provider) -> None:
+        asked = asdict(call) | {"call_id": None, "timeout_s": None}
+        data = ProviderRequested(
+            execution_id=self._execute.execution_id, incarnation=self._execute.incarnation, call_id=call.call_id,
+            provider=provider.name, model=call.model, request_sha256=content_hash(asked),
+        )  # fmt: skip
+        record = self._reports.record(data, f"requested/{call.call_id}", self._cause)
+        try:
+            await self._reports.acknowledged(record)
+        except KafkaProblem as problem:
+            raise StepError(Failure(kind="internal", message=f"the call was not made: {problem}")) from problem
+
+    async def _responded(
+        self, call: ProviderCall, provider: Provider, began: float, first: float | None, result: ProviderResult
+    ) -> None:
+        data = ProviderResponded(
+            execution_id=self._execute.execution_id, incarnation=self._execute.incarnation, call_id=call.call_id,
+            provider=provider.name, model=result.model, usage=result.usage, cost_usd=result.cost_usd,
+            stop_reason=result.stop_reason, duration_s=time.monotonic() - began, first_chunk_s=first,
+        )  # fmt: skip
+        await self._reports.send(self._reports.record(data, f"responded/{call.call_id}", self._cause))
+
+    async def _failed(
+        self, call: ProviderCall, provider: Provider, began: float, first: float | None, failed: ProviderFailed
+    ) -> None:
+        data = ProviderResponded(
+            execution_id=self._execute.execution_id, incarnation=self._execute.incarnation, call_id=call.call_id,
+            provider=provider.name, model=call.model, usage=failed.usage, failure=failed.failure,
+            duration_s=time.monotonic() - began, first_chunk_s=first,
+        )  # fmt: skip
+        await self._reports.send(self._reports.record(data, f"responded/{call.call_id}", self._cause))

@@ -1,0 +1,145 @@
+"""What a run came to: plain values for programs and for printing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from elexirion.events.failure import Failure
+from elexirion.events.usage import Usage
+from elexirion.events.values import Value
+from elexirion.projections.run_state import RunState
+from elexirion.projections.step_state import StepState
+
+Load = Callable[[Value], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """A step at the end of its run, or as it is now.
+
+    `status` is `completed`, `failed`, `skipped`, `running`, `waiting` or `pending`; in a run that has ended also
+    `stopped` (it was under way) and `not_run`. `duration_s` is None where nothing ran. `cost_usd` is None where
+    no price is known.
+    """
+
+    name: str
+    type: str
+    status: str
+    execution: str | None
+    duration_s: float | None
+    usage: Usage
+    cost_usd: float | None
+    result: Any
+    error: Failure | None
+    model: str | None
+    output_file: str | None
+    skip_reason: str | None
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON; `duration` is in seconds, `cost` in US dollars."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "status": self.status,
+            "execution": self.execution,
+            "duration": self.duration_s,
+            "usage": self.usage.model_dump(),
+            "cost": self.cost_usd,
+            "model": self.model,
+            "result": self.result,
+            "error": self.error.model_dump() if self.error else None,
+            "output_file": self.output_file,
+            "skip_reason": self.skip_reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run that has ended, or as it is now. `status` is `completed`, `failed`, `cancelled`, `quarantined`, …"""
+
+    run_id: str
+    pipeline: str
+    status: str
+    result: Any
+    failure: Failure | None
+    failed_step: str | None
+    context_hash: str | None
+    usage: Usage
+    cost_usd: float | None
+    offline: bool
+    started_at: datetime
+    ended_at: datetime | None
+    steps: tuple[StepResult, ...]
+    variables: dict[str, Any]
+    previous_run_id: str | None
+    next_run_id: str | None
+
+    @property
+    def completed(self) -> bool:
+        """Whether the run ended well."""
+        return self.status == "completed"
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from RunStarted to the end."""
+        return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {
+            "run_id": self.run_id,
+            "pipeline": self.pipeline,
+            "status": self.status,
+            "result": self.result,
+            "usage": self.usage.model_dump(),
+            "cost_usd": self.cost_usd,
+            "duration_s": self.duration_s,
+            "context_hash": self.context_hash,
+            "offline": self.offline,
+            "failure": self.failure.model_dump() if self.failure else None,
+            "failed_step": self.failed_step,
+            "previous_run_id": self.previous_run_id,
+            "next_run_id": self.next_run_id,
+            "steps": [step.document() for step in self.steps],
+        }
+
+
+async def result_of(state: RunState, load: Load) -> RunResult:
+    """The run's result with its values read; raises KafkaProblem where a stored value is gone."""
+    return RunResult(
+        run_id=state.run_id, pipeline=state.pipeline_name, status=state.status,
+        result=await load(state.result) if state.result else None, failure=state.failure,
+        failed_step=state.failed_step, context_hash=state.context_hash, usage=state.usage,
+        cost_usd=state.cost_usd, offline=state.offline, started_at=state.started_at, ended_at=state.ended_at,
+        steps=tuple([await _step(state, step, load) for step in state.steps.values()]),
+        variables=dict(state.variables), previous_run_id=state.previous_run_id,
+        next_run_id=state.successor.run_id if state.successor else None,
+    )  # fmt: skip
+
+
+async def _step(state: RunState, step: StepState, load: Load) -> StepResult:
+    return StepResult(
+        name=step.name, type=step.step_type, status=_status(state, step), execution=step.execution_id,
+        duration_s=_duration(step), usage=step.usage, cost_usd=step.cost_usd,
+        result=await load(step.result) if step.result else None, error=step.failure, model=step.model,
+        output_file=step.output_file, skip_reason=step.skip_reason,
+    )  # fmt: skip
+
+
+def _status(state: RunState, step: StepState) -> str:
+    match step.status:
+        case "open":
+            return "stopped" if state.ended else "running"
+        case "waiting":
+            return "stopped" if state.ended else "waiting"
+        case "pending":
+            return "not_run" if state.ended else "pending"
+        case status:
+            return status
+
+
+def _duration(step: StepState) -> float | None:
+    if step.duration_s is not None or step.started_at is None or step.ended_at is None:
+        return step.duration_s
+    return (step.ended_at - step.started_at).total_seconds()

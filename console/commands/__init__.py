@@ -1,0 +1,1 @@
+"""One command a file; heavy libraries load only when their command runs."""

@@ -1,0 +1,103 @@
+"""The pipeline files of a command line: all of them are read before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from elexirion.console.exits import CommandProblem
+from elexirion.pipelines.inputs import InputsRefused, missing_inputs, with_defaults
+from elexirion.pipelines.loader import Loaded, load_file
+from elexirion.pipelines.problems import PipelineInvalid, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineFile:
+    """A file with what the loader made of it; `loaded` is None where it is no pipeline."""
+
+    path: Path
+    loaded: Loaded | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """What makes it unusable."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What an author should look at."""
+        return tuple(problem for problem in self.problems if problem.severity == "warning")
+
+
+def read_file(path: Path) -> PipelineFile:
+    """Load one file; total."""
+    try:
+        loaded = load_file(path)
+    except PipelineInvalid as invalid:
+        return PipelineFile(path, None, invalid.problems)
+    return PipelineFile(path, loaded, loaded.warnings)
+
+
+def read_runnable(paths: Sequence[Path], inputs: dict[str, Any]) -> list[Loaded]:
+    """All files; warnings go to stderr. Raises CommandProblem with everything that is wrong."""
+    files = [read_file(path) for path in paths]
+    wrong = [problem for file in files for problem in file.errors]
+    wrong += [problem for index, file in enumerate(files) for problem in _missing(file, inputs, chained=index > 0)]
+    _print(problem for file in files for problem in file.warnings)
+    if wrong:
+        _print(wrong)
+        raise CommandProblem(
+            "invalid_pipeline" if any(file.errors for file in files) else "missing_inputs",
+            f"{len(wrong)} error{'s' if len(wrong) > 1 else ''} in {', '.join(str(path) for path in paths)}; "
+            "nothing was started.",
+            more={"problems": [document(problem) for problem in wrong]},
+        )
+    return [file.loaded for file in files if file.loaded]
+
+
+def _missing(file: PipelineFile, inputs: dict[str, Any], *, chained: bool) -> list[Problem]:
+    """A chained file gets the output before it: as `input`, and a mapping also key by key, unknown before."""
+    if file.loaded is None or chained:
+        return []
+    try:
+        given = with_defaults(file.loaded.pipeline, inputs)
+    except InputsRefused as refused:
+        return [Problem("error", reason, None, str(file.path), 1, 1) for reason in refused.reasons]
+    return [
+        Problem(
+            "error", f"the input `{needed.name}` is needed and was not given", f"add -i {needed.name}=…",
+            str(file.path), needed.line, 1,
+        )
+        for needed in missing_inputs(file.loaded.needed_inputs, given)
+    ]  # fmt: skip
+
+
+def lanes_of(pipelines: Iterable[Loaded]) -> frozenset[str]:
+    """The lanes that the steps of the pipelines, and of those they chain to, travel over."""
+    found: set[str] = set()
+    for loaded in pipelines:
+        for pipeline in (loaded.pipeline, *loaded.pipeline.then):
+            found |= {step.lane for step in pipeline.steps if step.lane}
+    return frozenset(found)
+
+
+def document(problem: Problem) -> dict[str, Any]:
+    """A problem as plain JSON."""
+    return {
+        "severity": problem.severity,
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "key": problem.key_path or None,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def _print(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        typer.secho(str(problem), err=True, fg="red" if problem.severity == "error" else "yellow")

@@ -1,0 +1,79 @@
+"""Ids: spelled-out forms, so that the same cause always gives the same id."""
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from elexirion.events.canonical import content_hash
+
+RUN_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
+_EXECUTION = re.compile(r"^(?P<run>[^/#]+)/(?P<step>[^#]+)#(?P<n>[1-9][0-9]*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionId:
+    """One scheduled try of a step: `run/step[/item]#n`, where n counts every StepScheduled of the step."""
+
+    run_id: str
+    step: str
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.step}#{self.n}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ExecutionId":
+        """Read the written form; raises ValueError for anything else."""
+        match = _EXECUTION.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not an execution id (run/step#n): {text!r}")
+        return cls(match["run"], match["step"], int(match["n"]))
+
+
+def new_run_id() -> str:
+    """A fresh run id: `run-` and 20 hexadecimal digits."""
+    return f"run-{uuid.uuid4().hex[:20]}"
+
+
+def new_command_id() -> str:
+    """A fresh command id."""
+    return f"cmd-{uuid.uuid4().hex}"
+
+
+def new_incarnation(worker_id: str) -> str:
+    """One life of a worker: its id and a random suffix."""
+    return f"{worker_id}.{uuid.uuid4().hex[:8]}"
+
+
+def decision_id(run_id: str, seq: int, prev: str | None, author: str, at: str, body: Any) -> str:
+    """Id of a decision, from all that it says: two authors never share one, and `prev` chains contents."""
+    return content_hash([run_id, seq, prev, author, at, body])[:32]
+
+
+def report_id(execution_id: str, what: str) -> str:
+    """Id of a worker's report; sending it again gives the same id."""
+    return f"{execution_id}/{what}"
+
+
+def chunk_id(execution_id: str, n: int) -> str:
+    """Id of the n-th chunk of an execution, counted from 1."""
+    return f"{execution_id}/chunk/{n}"
+
+
+def call_id(execution_id: str, n: int) -> str:
+    """Id of the n-th provider call of an execution, counted from 1; sent as `Idempotency-Key`."""
+    return f"{execution_id}/{n}"
+
+
+def received_id(command_id: str, topic: str, partition: int, offset: int) -> str:
+    """Id of a CommandReceived, from where its command stood; reading the command again gives the same id."""
+    return f"{command_id}@{topic}/{partition}/{offset}"
+
+
+def successor_run_id(run_id: str) -> str:
+    """Run id of the next pipeline of a chain: `x`, `x~2`, `x~3`, …"""
+    head, mark, tail = run_id.rpartition("~")
+    if mark and tail.isdigit():
+        return f"{head}~{int(tail) + 1}"
+    return f"{run_id}~2"

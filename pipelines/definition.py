@@ -1,0 +1,15 @@
+"""The definition as it stands in RunStarted: the normalised document of a pipeline, plain JSON."""
+
+from typing import Any
+
+
+def workflow_of(definition: dict[str, Any]) -> dict[str, Any]:
+    """The workflow itself, whether or not it stands under a `workflow` key."""
+    workflow = definition.get("workflow", definition)
+    return workflow if isinstance(workflow, dict) else {}
+
+
+def step_types(definition: dict[str, Any]) -> dict[str, str]:
+    """Name to type of each step, in the order of the file."""
+    steps = workflow_of(definition).get("steps") or []
+    return {str(step["name"]): str(step["type"]) for step in steps}

@@ -1,0 +1,181 @@
+"""What the orchestrator calls when a step is ready: everything rendered, once, as plain JSON.
+
+Templates that could take long are named by `isolated_in_…`; whoever calls evaluates these elsewhere
+and hands their values in as `evaluated`. Nothing here waits, so the middle stays pure.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from elexirion.pipelines import conditions, templates
+from elexirion.pipelines.conditions import ConditionResult
+from elexirion.pipelines.graph import order
+from elexirion.pipelines.isolated import Evaluated, Isolated, parsed, value_of
+from elexirion.pipelines.names import Scope
+from elexirion.pipelines.output_paths import OutputPathRefused, resolve_output_path
+from elexirion.pipelines.prompts import ReadFile, render_prompt
+from elexirion.pipelines.sandbox import text_in_template
+from elexirion.pipelines.schema import Pipeline
+from elexirion.pipelines.segments import Prompt
+from elexirion.pipelines.template_errors import TemplateError
+from elexirion.pipelines.uses import ConditionUse, TemplateUse, templates_in
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedStep:
+    """All that a step needs: `config` goes to the worker, or `variables` into the run."""
+
+    config: dict[str, Any]
+    output_to_file: str | None
+    variables: dict[str, Any] | None
+    prompt_files: tuple[tuple[str, str], ...]
+
+
+def render_step(
+    pipeline: Pipeline, step_name: str, scope: Scope, read_file: ReadFile, evaluated: Evaluated | None = None
+) -> RenderedStep:
+    """The step with all its templates rendered and files read; raises TemplateError."""
+    effective = pipeline.effective(step_name)
+    step = effective.step
+    rendering = _Rendering(pipeline, scope, read_file, evaluated or {})
+    config = step.config(effective.options, rendering)
+    target = _output_path(step.output_to_file, effective.output_dir, rendering)
+    variables = config["variables"] if step.lane is None and "variables" in config else None
+    return RenderedStep(config, target, variables, tuple(rendering.files))
+
+
+def condition_holds(
+    pipeline: Pipeline, step_name: str, scope: Scope, evaluated: Evaluated | None = None
+) -> ConditionResult:
+    """Whether the step runs; a step without condition does. Raises TemplateError."""
+    condition = pipeline.step(step_name).condition
+    if condition is None:
+        return ConditionResult(True)
+    known = {
+        isolated.source: ConditionResult(value["value"], tuple(value["warnings"]))
+        for isolated, value in (evaluated or {}).items()
+        if isolated.kind == "condition"
+    }
+    return conditions.evaluate(conditions.parse(condition), scope, known)
+
+
+def render_output(pipeline: Pipeline, scope: Scope, evaluated: Evaluated | None = None) -> Any:
+    """The result of the run: `output`, or the result of the last completed step; raises TemplateError."""
+    if pipeline.output is None:
+        return _last_result(pipeline, scope)
+    return _output(pipeline, pipeline.output, scope, evaluated or {})
+
+
+def isolated_in_step(pipeline: Pipeline, step_name: str) -> tuple[Isolated, ...]:
+    """The templates of a step, without its condition, that must be evaluated elsewhere."""
+    step = pipeline.step(step_name)
+    uses = [use for use in step.uses() if isinstance(use, TemplateUse)]
+    uses += templates_in(pipeline.effective(step_name).options, ())
+    found = (Isolated("template", use.source) for use in uses if templates.parse(use.source).isolated)
+    return tuple(dict.fromkeys(found))
+
+
+def isolated_in_condition(pipeline: Pipeline, step_name: str) -> tuple[Isolated, ...]:
+    """The expressions of a step's condition that must be evaluated elsewhere."""
+    uses = (use for use in pipeline.step(step_name).uses() if isinstance(use, ConditionUse))
+    found = (part for use in uses for part in conditions.expressions(conditions.parse(use.condition)))
+    return tuple(dict.fromkeys(Isolated("condition", part.source) for part in found if part.template.isolated))
+
+
+def isolated_in_output(pipeline: Pipeline) -> tuple[Isolated, ...]:
+    """The expressions of `output` that must be evaluated elsewhere."""
+    found = (_of_output(source) for source in output_sources(pipeline.output) if not _is_step(pipeline, source))
+    return tuple(dict.fromkeys(isolated for isolated in found if parsed(isolated).isolated))
+
+
+def output_sources(output: Any) -> Iterator[str]:
+    """The texts of `output`, each an expression, a template or a step's name."""
+    match output:
+        case str():
+            yield output
+        case dict():
+            for part in output.values():
+                yield from output_sources(part)
+        case list() | tuple():
+            for part in output:
+                yield from output_sources(part)
+
+
+@dataclass(slots=True)
+class _Rendering:
+    """One step being rendered; collects the files that its prompt read."""
+
+    pipeline: Pipeline
+    scope: Scope
+    read_file: ReadFile
+    evaluated: Evaluated
+    files: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def gemini_functions(self) -> Mapping[str, Any]:
+        declared = self.pipeline.gemini_functions.items()
+        return {name: function.model_dump(mode="json", exclude_unset=True) for name, function in declared}
+
+    def value(self, source: Any) -> Any:
+        match source:
+            case str():
+                return self._rendered(source)
+            case dict():
+                return {key: self.value(item) for key, item in source.items()}
+            case list() | tuple():
+                return [self.value(item) for item in source]
+            case _:
+                return source
+
+    def text(self, source: str) -> str:
+        return text_in_template(self._rendered(source))
+
+    def prompt(self, prompt: Prompt) -> str:
+        rendered = render_prompt(prompt, self.scope, self.read_file, self.text)
+        self.files.extend(rendered.files)
+        return rendered.text
+
+    def _rendered(self, source: str) -> Any:
+        if not templates.is_template(source):
+            return source
+        return value_of(Isolated("template", source), self.scope, self.evaluated)
+
+
+def _output_path(name: str | None, output_dir: str, rendering: _Rendering) -> str | None:
+    if name is None:
+        return None
+    try:
+        return resolve_output_path(output_dir, rendering.text(name))
+    except OutputPathRefused as error:
+        raise TemplateError(f"output_to_file: {error}") from None
+
+
+def _output(pipeline: Pipeline, output: Any, scope: Scope, evaluated: Evaluated) -> Any:
+    match output:
+        case str() if _is_step(pipeline, output):
+            return scope.steps[output].result if output in scope.steps else None
+        case str():
+            return value_of(_of_output(output), scope, evaluated)
+        case dict():
+            return {key: _output(pipeline, part, scope, evaluated) for key, part in output.items()}
+        case list() | tuple():
+            return [_output(pipeline, part, scope, evaluated) for part in output]
+        case _:
+            return output
+
+
+def _of_output(source: str) -> Isolated:
+    return Isolated("template" if templates.is_template(source) else "expression", source)
+
+
+def _is_step(pipeline: Pipeline, text: str) -> bool:
+    return any(step.name == text for step in pipeline.steps)
+
+
+def _last_result(pipeline: Pipeline, scope: Scope) -> Any:
+    for name in reversed(order(pipeline)):
+        view = scope.steps.get(name)
+        if view is not None and view.success:
+            return view.result
+    return None

@@ -1,0 +1,118 @@
+"""The models of a workflow; the JSON Schema for editors comes from them."""
+
+import json
+from functools import cached_property
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+from elexirion.pipelines.defaults import Defaults
+from elexirion.pipelines.effective import EffectiveStep, effective_step
+from elexirion.pipelines.model import Model, Number, Positive, Text
+from elexirion.pipelines.steps.registry import AnyStep
+from elexirion.pipelines.steps.step import Step
+from pydantic import BeforeValidator, Field
+
+InputType = Literal[
+    "any", "string", "text", "integer", "number", "float", "boolean", "list", "array", "map", "object", "file"
+]
+
+
+class InputDeclaration(Model, frozen=True):
+    """An input that the workflow names itself."""
+
+    type: InputType = "any"
+    default: Any = None
+    required: bool | None = None
+    """Whether a run without it is refused; by default when there is no `default`."""
+    description: str | None = None
+
+    @property
+    def must_be_given(self) -> bool:
+        if "default" in self.model_fields_set:
+            return False
+        return self.required is not False
+
+
+class FunctionDeclaration(Model, frozen=True):
+    """A function that Gemini steps may offer to the model."""
+
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    """JSON Schema of the arguments."""
+
+
+class ResourceLimits(Model, frozen=True):
+    """Budgets of one run; over budget the run fails before the next call."""
+
+    max_total_steps: Positive | None = None
+    max_nesting_depth: Positive = 10
+    max_execution_time_s: Number | None = Field(default=None, gt=0)
+    max_cost_usd: Number | None = Field(default=None, ge=0)
+    max_tokens: Positive | None = None
+
+
+def _unwrapped(value: Any) -> Any:
+    return value["workflow"] if isinstance(value, dict) and set(value) == {"workflow"} else value
+
+
+class Pipeline(Model, frozen=True):
+    """A workflow: its steps and what holds for all of them."""
+
+    name: Text
+    steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
+    description: str | None = None
+    version: str | int | float | None = None
+    metadata: dict[str, Any] | None = None
+    inputs: dict[str, InputDeclaration] = Field(default_factory=dict)
+    variables: dict[str, Any] = Field(default_factory=dict)
+    """Variables at the start of a run."""
+    global_vars: dict[str, Any] = Field(default_factory=dict)
+    defaults: Defaults = Defaults()
+    workspace_dir: Text = "./workspace"
+    """Folder in which steps work with files."""
+    output_dir: Text = "./outputs"
+    """Folder of `output_to_file`."""
+    environment: dict[str, Any] = Field(default_factory=dict)
+    gemini_functions: dict[str, FunctionDeclaration] = Field(default_factory=dict)
+    resource_limits: ResourceLimits = ResourceLimits()
+    output: str | dict[str, Any] | None = None
+    """The result of the run: an expression, a step's name, or names with expressions."""
+    then: tuple[Annotated["Pipeline", BeforeValidator(_unwrapped)], ...] = ()
+    """Pipelines that run after this one, each with the output of the one before."""
+    on_error: tuple[AnyStep, ...] = ()
+    """Steps that run when the run is about to fail."""
+    checkpoint_enabled: bool | None = None
+    checkpoint_dir: str | None = None
+    hooks: Any = None
+
+    def step(self, name: str) -> Step:
+        """The step of that name; raises KeyError."""
+        return self._by_name[name]
+
+    def effective(self, step_name: str) -> EffectiveStep:
+        """The step with `defaults` applied; raises KeyError."""
+        return effective_step(self.step(step_name), self.defaults, self.output_dir)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Step]:
+        return {step.name: step for step in (*self.on_error, *self.steps)}
+
+    def definition(self) -> dict[str, Any]:
+        """The pipeline as plain JSON, with what the author wrote and nothing more."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the definition in canonical JSON."""
+        return definition_sha256(self.definition())
+
+
+def definition_sha256(definition: dict[str, Any]) -> str:
+    """SHA-256 of a definition: keys sorted, no spaces, UTF-8."""
+    text = json.dumps(definition, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def from_definition(definition: dict[str, Any]) -> Pipeline:
+    """The pipeline of a definition that `Pipeline.definition` wrote."""
+    return Pipeline.model_validate(definition)

@@ -1,0 +1,75 @@
+"""The parts that a prompt is made of."""
+
+from typing import Annotated, Any, Literal
+
+from elexirion.pipelines.model import Model, NotNegative, Positive, Text
+from pydantic import Discriminator, Field, Tag
+
+
+class Segment(Model, frozen=True):
+    """What every segment has."""
+
+    template: bool = True
+    """`false` takes the text as it stands: for code, JSX, LaTeX."""
+
+
+class StaticSegment(Segment, frozen=True):
+    """Text written in the pipeline file."""
+
+    type: Literal["static"]
+    content: str
+
+
+class FileSegment(Segment, frozen=True):
+    """The text of a file, read when the step is scheduled."""
+
+    type: Literal["file"]
+    path: Text
+
+
+class PreviousResponseSegment(Segment, frozen=True):
+    """The result of an earlier step, or a part of it."""
+
+    type: Literal["previous_response"]
+    step: Text
+    extract: Text | None = None
+    """Path of the wanted part, with dots."""
+    strict: bool = False
+    """Whether a missing part fails the step; otherwise the whole result stands in for it."""
+    summary: bool = False
+    """Shortens the text at the end of a sentence."""
+    max_length: Positive | None = None
+    """Longest text, in characters."""
+
+
+class SessionContextSegment(Segment, frozen=True):
+    """The history of a session."""
+
+    type: Literal["session_context"]
+    session_id: Text | None = None
+    include_last_n: NotNegative | None = None
+
+
+class ClaudeContinueSegment(Segment, frozen=True):
+    """A further turn of a session."""
+
+    type: Literal["claude_continue"]
+    session_id: Text | None = None
+    new_prompt: str | None = None
+
+
+AnySegment = Annotated[
+    StaticSegment | FileSegment | PreviousResponseSegment | SessionContextSegment | ClaudeContinueSegment,
+    Field(discriminator="type"),
+]
+
+
+def _form(value: Any) -> str:
+    return "segments" if isinstance(value, list | tuple) else "text"
+
+
+Prompt = Annotated[
+    Annotated[str, Field(min_length=1), Tag("text")]
+    | Annotated[tuple[AnySegment, ...], Field(min_length=1), Tag("segments")],
+    Discriminator(_form),
+]

@@ -1,0 +1,1 @@
+"""The step types: one file each, and the registry that lists them."""

@@ -1,0 +1,123 @@
+"""What every step has, and what each step type must say about itself."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+from elexirion.pipelines.defaults import Defaults
+from elexirion.pipelines.durations import Duration, seconds_of
+from elexirion.pipelines.model import Model, Number, Positive, Text
+from elexirion.pipelines.options import CacheOptions
+from elexirion.pipelines.retry import RetryPolicy
+from elexirion.pipelines.segments import Prompt
+from elexirion.pipelines.uses import ConditionUse, Use, templates_in
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+Lane = Literal["claude", "gemini", "openai", "local"]
+PROVIDER_TIMEOUT_S = 300.0
+
+
+def _is_condition(value: Any) -> Any:
+    if value is None or isinstance(value, bool | str | list | dict):
+        return value
+    raise ValueError("a condition is an expression, a list, or one of `and`, `or`, `not`")
+
+
+ConditionForm = Annotated[
+    Any, AfterValidator(_is_condition), WithJsonSchema({"type": ["string", "boolean", "array", "object", "null"]})
+]
+# Names are part of execution ids (`run/step[/item]#n`), so these characters would make them ambiguous.
+StepName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/#\x00-\x1f\x7f]+$")]
+
+
+class Rendering(Protocol):
+    """What a step may ask for while it is rendered."""
+
+    @property
+    def gemini_functions(self) -> Mapping[str, Any]: ...
+
+    def value(self, source: Any) -> Any:
+        """JSON types with every text in it rendered; one whole expression keeps its type."""
+        ...
+
+    def prompt(self, prompt: Prompt) -> str:
+        """The text of a prompt, with the files it names read."""
+        ...
+
+
+class FallbackTarget(Model, frozen=True):
+    """A provider or model that is tried when the step's own one cannot answer."""
+
+    provider: Text | None = None
+    model: Text | None = None
+
+
+class Step(Model, frozen=True):
+    """The keys of every step; `lane` and `default_timeout_s` belong to the step type."""
+
+    lane: ClassVar[Lane | None] = None
+    """Where the step runs; None for one that is evaluated where decisions are made."""
+    default_timeout_s: ClassVar[float | None] = None
+    """Longest time of one attempt when nobody says; None for steps without a time limit."""
+    template_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys of the step type whose texts are rendered."""
+
+    name: StepName
+    """The name by which other steps refer to this one; once per pipeline."""
+    type: str
+    description: str | None = None
+    condition: ConditionForm = None
+    """When it is false the step is skipped."""
+    needs: tuple[str, ...] | None = None
+    """Steps to wait for; without it the step above, with an empty list none."""
+    timeout: Duration | None = None
+    """Longest time of one attempt: milliseconds, or text such as "30s"."""
+    timeout_ms: Positive | None = None
+    timeout_seconds: Number | None = Field(default=None, gt=0)
+    retry: RetryPolicy | None = None
+    continue_on_error: bool | None = None
+    """Whether the run goes on when this step fails."""
+    cache: bool | CacheOptions | None = None
+    fallback: tuple[FallbackTarget | str, ...] | None = None
+    """Providers or models that are tried in turn when retries are spent."""
+    output_to_file: Text | None = None
+    """File below the output folder that receives the result."""
+    output_schema: dict[str, Any] | None = None
+    """JSON Schema that the result must satisfy."""
+    streaming: bool = True
+    """Whether the answer arrives in chunks."""
+    display: Any = None
+    """How the terminal shows the step."""
+
+    def own_timeout_s(self) -> float | None:
+        """Seconds by the step's own keys, the most exact spelling first."""
+        if self.timeout_ms is not None:
+            return self.timeout_ms / 1000
+        if self.timeout_seconds is not None:
+            return self.timeout_seconds
+        return None if self.timeout is None else seconds_of(self.timeout)
+
+    def own_retry(self) -> RetryPolicy | None:
+        return self.retry
+
+    def effective_options(self, defaults: Defaults) -> dict[str, Any]:
+        """Options of the provider with `defaults` under the step's own, as plain JSON."""
+        return {}
+
+    def uses(self) -> Iterator[Use]:
+        """Everything the step takes from elsewhere; paths are relative to the step."""
+        if self.condition is not None:
+            yield ConditionUse(("condition",), self.condition)
+        for key in ("output_to_file", *self.template_keys):
+            yield from templates_in(self._plain(key), (key,))
+
+    def sets(self) -> tuple[str, ...]:
+        """Variables that exist after the step."""
+        return ()
+
+    def config(self, options: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
+        """What the step needs to run, rendered, as plain JSON; `options` are the effective ones."""
+        raise NotImplementedError
+
+    def _plain(self, key: str) -> Any:
+        value = getattr(self, key)
+        return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, Model) else value

@@ -1,0 +1,119 @@
+"""What counts: whether the fold accepts a record of a run, by what the run is when the record arrives.
+
+These are the rules of the log. A refused record has no effect and uses no number.
+"""
+
+from typing import Literal
+
+from elexirion.events import run, step
+from elexirion.events.catalog import CLOSING_REPORT_NAMES, DECISION_NAMES, REPORT_NAMES
+from elexirion.events.envelope import Record
+from elexirion.events.identifiers import ExecutionId
+from elexirion.projections.run_state import RunState
+
+Refusal = Literal[
+    "unreadable",
+    "unknown_type",
+    "no_run",
+    "run_exists",
+    "run_ended",
+    "wrong_seq",
+    "wrong_prev",
+    "wrong_position",
+    "unknown_step",
+    "step_not_ready",
+    "unknown_execution",
+    "execution_closed",
+    "other_incarnation",
+    "duplicate_command",
+    "no_such_command",
+    "duplicate_call",
+    "fold_error",
+]
+
+
+def refusal(state: RunState | None, record: Record) -> Refusal | None:
+    """Why the record does not count, or None where it does."""
+    if not record.known:
+        return "unknown_type"
+    if record.type == "RunStarted":
+        return "run_exists" if state else _first_number(record)
+    if state is None:
+        return "no_run"
+    if record.type in REPORT_NAMES:
+        return _report_refusal(state, record.data)
+    if record.type in DECISION_NAMES:
+        return _decision_refusal(state, record)
+    return "unknown_type"
+
+
+def _first_number(record: Record) -> Refusal | None:
+    return None if record.seq == 1 and record.prev is None else "wrong_seq"
+
+
+def _report_refusal(state: RunState, data: object) -> Refusal | None:
+    assert isinstance(data, step.Report)
+    execution = state.executions.get(data.execution_id)
+    if execution is None:
+        return "unknown_execution"
+    if state.ended:
+        return "run_ended"
+    if not execution.open:
+        return "execution_closed"
+    if execution.incarnation != data.incarnation:
+        return "other_incarnation"
+    return None
+
+
+def _decision_refusal(state: RunState, record: Record) -> Refusal | None:
+    if state.ended:
+        return "run_ended"
+    if record.seq != state.seq + 1:
+        return "wrong_seq"
+    if record.prev != state.last:
+        return "wrong_prev"
+    return _precondition(state, record.data)
+
+
+def _precondition(state: RunState, data: object) -> Refusal | None:
+    match data:
+        case step.StepTimedOut() | step.StepOrphaned():
+            return _open_execution(state, data.execution_id)
+        case step.StepScheduled():
+            return _next_execution(state, data)
+        case step.StepRetryScheduled():
+            return _step_in(state, data.step, "failed")
+        case step.StepSkipped() | step.StepRefused() | run.VariablesSet():
+            return _step_in(state, data.step, "pending")
+        case run.RunCompleted() | run.RunFailed() | run.RunCancelled() | run.RunQuarantined():
+            return "wrong_position" if data.position not in (None, state.position + 1) else None
+        case _:
+            return None
+
+
+def _open_execution(state: RunState, execution_id: str) -> Refusal | None:
+    execution = state.executions.get(execution_id)
+    if execution is None:
+        return "unknown_execution"
+    return None if execution.open else "execution_closed"
+
+
+def _next_execution(state: RunState, data: step.StepScheduled) -> Refusal | None:
+    known = state.steps.get(data.step)
+    if known is None:
+        return "unknown_step"
+    expected = str(ExecutionId(state.run_id, data.step, known.scheduled + 1))
+    ready = known.status in ("pending", "waiting") and data.execution_id == expected
+    return None if ready else "step_not_ready"
+
+
+def _step_in(state: RunState, name: str, status: str) -> Refusal | None:
+    known = state.steps.get(name)
+    if known is None:
+        return "unknown_step"
+    return None if known.status == status else "step_not_ready"
+
+
+def closes_an_execution(record: Record) -> bool:
+    """Whether an accepted record of this type frees the slot of an execution."""
+    return record.type in CLOSING_REPORT_NAMES or record.type in ("StepTimedOut", "StepOrphaned")

@@ -1,0 +1,179 @@
+"""The fold of one partition of `events`: its runs, its commands, and what has ended.
+
+The state is bounded by recorded times only (the latest broker timestamp read so far), so that two readers always
+agree and no writer's clock decides what is forgotten.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from elexirion.events import run
+from elexirion.events.envelope import Record
+from elexirion.projections.admission import Refusal, refusal
+from elexirion.projections.run_state import RunState, begin, evolve
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+MEMORY = timedelta(days=7, hours=1)
+"""How long command ids and ended runs are remembered: the retention of `commands` plus skew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The record counts; `position` is its number within its run (0 for records that are not of a run)."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The record has no effect."""
+
+    reason: Refusal
+
+
+Verdict: TypeAlias = Accepted | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCommand:
+    """A command in the log that has no outcome yet. `conflicts`: its id was used with other content."""
+
+    run_id: str
+    record: Record
+    received: run.CommandReceived
+    conflicts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """What is remembered of a run after its terminal event; `ended_at` is broker time."""
+
+    run_id: str
+    status: str
+    context_hash: str | None
+    ended_at: datetime
+
+
+@dataclass(slots=True)
+class PartitionFold:
+    """Holds the folded state; `apply` is its only way to change. `next_offset` is the next one to read."""
+
+    partition: int
+    next_offset: int = 0
+    runs: dict[str, RunState] = field(default_factory=dict)
+    ended: dict[str, EndedRun] = field(default_factory=dict)
+    commands: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    pending: dict[str, PendingCommand] = field(default_factory=dict)
+    latest: datetime = EPOCH
+    refused: int = 0
+
+    def apply(self, record: Record, offset: int, broker_at: datetime) -> Verdict:
+        """Take one record in; total: an unexpected error in a fold is a refusal with that reason."""
+        self.next_offset = offset + 1
+        self.latest = max(self.latest, broker_at)
+        self._forget()
+        try:
+            verdict = self._apply(record)
+        except Exception:  # noqa: BLE001  # a fold never takes its neighbours down
+            verdict = Refused("fold_error")
+        self.refused += isinstance(verdict, Refused)
+        return verdict
+
+    def _apply(self, record: Record) -> Verdict:
+        match record.data:
+            case run.CommandReceived():
+                return self._received(record, record.data)
+            case run.CommandRejected():
+                return self._rejected(record.data)
+            case run.RunStarted():
+                return self._start(record, record.data)
+            case _:
+                return self._evolve(record)
+
+    def _received(self, record: Record, data: run.CommandReceived) -> Verdict:
+        known = self.commands.get(data.command_id)
+        if known is None:
+            return self._remember(data.command_id, record, data, conflicts=False)
+        if known[0] == data.content_hash:
+            return Refused("duplicate_command")
+        key = conflict_key(data.command_id, data.content_hash)
+        if key in self.commands:
+            return Refused("duplicate_command")
+        return self._remember(key, record, data, conflicts=True)
+
+    def _remember(self, key: str, record: Record, data: run.CommandReceived, *, conflicts: bool) -> Verdict:
+        self.commands[key] = (data.content_hash, self.latest)
+        self.pending[key] = PendingCommand(record.run_id, record, data, conflicts)
+        return Accepted(0)
+
+    def _rejected(self, data: run.CommandRejected) -> Verdict:
+        for key in (data.command_id, conflict_key(data.command_id, data.content_hash)):
+            waiting = self.pending.get(key)
+            if waiting and waiting.received.content_hash == data.content_hash:
+                del self.pending[key]
+                return Accepted(0)
+        return Refused("no_such_command")
+
+    def _start(self, record: Record, data: run.RunStarted) -> Verdict:
+        if record.run_id in self.runs or record.run_id in self.ended:
+            return Refused("run_exists")
+        waiting = self.pending.get(data.command_id)
+        if waiting is None or waiting.run_id != record.run_id or waiting.received.content_hash != data.content_hash:
+            return Refused("no_such_command")
+        reason = refusal(None, record)
+        if reason:
+            return Refused(reason)
+        self.runs[record.run_id] = begin(record)
+        del self.pending[data.command_id]
+        return Accepted(1)
+
+    def _evolve(self, record: Record) -> Verdict:
+        state = self.runs.get(record.run_id)
+        if state is None and record.run_id in self.ended:
+            return Refused("run_ended")
+        reason = refusal(state, record)
+        if reason or state is None:
+            return Refused(reason or "no_run")
+        command_id = carried_out(record.data)
+        if command_id is not None and not self._waits(command_id, record.run_id):
+            return Refused("no_such_command")
+        after = evolve(state, record)
+        if command_id is not None:
+            del self.pending[command_id]
+        if after.ended:
+            self._end(after)
+        else:
+            self.runs[record.run_id] = after
+        return Accepted(after.position)
+
+    def _waits(self, command_id: str, run_id: str) -> bool:
+        waiting = self.pending.get(command_id)
+        return waiting is not None and waiting.run_id == run_id
+
+    def _end(self, state: RunState) -> None:
+        del self.runs[state.run_id]
+        self.ended[state.run_id] = EndedRun(state.run_id, state.status, state.context_hash, self.latest)
+
+    def _forget(self) -> None:
+        """Drop what is older than MEMORY. `latest` never falls: insertion order is time order, and this stops early."""
+        limit = self.latest - MEMORY
+        while self.ended and next(iter(self.ended.values())).ended_at < limit:
+            del self.ended[next(iter(self.ended))]
+        while self.commands and next(iter(self.commands.values()))[1] < limit:
+            del self.commands[next(iter(self.commands))]
+
+
+def carried_out(data: object) -> str | None:
+    """The command whose one outcome this decision is; it counts only while that command waits for one."""
+    match data:
+        case run.RunCancelled() | run.RunPaused() | run.RunResumed() | run.SignalReceived():
+            return data.command_id
+        case _:
+            return None
+
+
+def conflict_key(command_id: str, content: str) -> str:
+    """How a second command under a used id is remembered."""
+    return f"{command_id}~{content[:16]}"

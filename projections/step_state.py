@@ -1,0 +1,78 @@
+"""What is known of a step and of each of its executions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from elexirion.events.failure import Failure
+from elexirion.events.usage import NO_USAGE, Usage
+from elexirion.events.values import Value
+
+StepStatus = Literal["pending", "open", "failed", "waiting", "completed", "skipped"]
+ClosedBy = Literal[
+    "completed", "failed", "declined", "released", "timed_out", "orphaned", "run_ended"
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One scheduled try of a step. `closed_by` is None while it is open."""
+
+    id: str
+    step: str
+    incarnation: str
+    lane: str
+    attempt: int
+    timeout_s: float | None
+    scheduled_at: datetime
+    started_at: datetime | None = None
+    calls: int = 0
+    closed_by: ClosedBy | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether reports of it still count."""
+        return self.closed_by is None
+
+
+@dataclass(frozen=True)
+class StepState:
+    """A step of a run. `scheduled` counts executions, `failures` spent attempts, `crashes` workers it took along.
+
+    `failed` means: the last attempt failed and nothing is decided about it yet, or (once `settled`) for good.
+    """
+
+    name: str
+    step_type: str
+    status: StepStatus = "pending"
+    scheduled: int = 0
+    failures: int = 0
+    crashes: int = 0
+    execution_id: str | None = None
+    input: Value | None = None
+    input_hash: str | None = None
+    output_file: str | None = None
+    prompt_files: tuple[tuple[str, str], ...] = ()
+    due_at: datetime | None = None
+    result: Value | None = None
+    text_sha256: str | None = None
+    chunks: int = 0
+    usage: Usage = NO_USAGE
+    cost_usd: float | None = 0.0
+    model: str | None = None
+    stop_reason: str | None = None
+    duration_s: float | None = None
+    failure: Failure | None = None
+    skip_reason: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the steps after it may go on (a failed step is judged by its policy, not here)."""
+        return self.status in ("completed", "skipped")
+
+
+def add_cost(total: float | None, cost: float | None) -> float | None:
+    """Sum of two costs; an unknown one makes the sum unknown, never smaller than it was."""
+    return None if total is None or cost is None else total + cost

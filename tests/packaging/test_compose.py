@@ -1,0 +1,118 @@
+"""`docker-compose.yml` and `Dockerfile` fit each other and the command line: what shows without an engine."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from elexirion.agents.settings import Settings
+
+from tests.packaging.project import ROOMS, ROOT, declared
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def dockerfile() -> str:
+    return (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def help_of(*command: str) -> subprocess.CompletedProcess[str]:
+    script = Path(sys.executable).with_name("elexirion")
+    return subprocess.run([script, *command, "--help"], capture_output=True, text=True, timeout=60)
+
+
+def test_there_is_one_kafka_and_two_workers(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"kafka", "worker"}
+    assert compose["services"]["worker"]["deploy"]["replicas"] == 2
+    assert all(service["restart"] == "unless-stopped" for service in compose["services"].values())
+
+
+def test_workers_reach_the_broker_at_the_address_it_advertises(compose: dict[str, Any]) -> None:
+    kafka, worker = compose["services"]["kafka"], compose["services"]["worker"]
+    advertised = kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    assert f"INTERNAL://{worker['environment']['ELEXIRION_KAFKA']}" in advertised
+    assert worker["depends_on"]["kafka"]["condition"] == "service_healthy"
+    assert kafka["healthcheck"]["test"][0] == "CMD"
+
+
+def test_the_host_reaches_the_broker_on_loopback_alone(compose: dict[str, Any]) -> None:
+    kafka = compose["services"]["kafka"]
+    (port,) = kafka["ports"]
+    address, published, inside = port.split(":")
+    assert address == "127.0.0.1"
+    assert f"HOST://127.0.0.1:{published}" in kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert f"HOST://:{inside}" in kafka["environment"]["KAFKA_LISTENERS"]
+
+
+def test_every_listener_has_a_protocol(compose: dict[str, Any]) -> None:
+    settings = compose["services"]["kafka"]["environment"]
+    listeners = {entry.split("://")[0] for entry in settings["KAFKA_LISTENERS"].split(",")}
+    protocols = {entry.split(":")[0] for entry in settings["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")}
+    assert listeners == protocols
+
+
+def test_the_log_survives_the_container(compose: dict[str, Any]) -> None:
+    kafka = compose["services"]["kafka"]
+    (mount,) = kafka["volumes"]
+    volume, folder = mount.split(":")
+    assert volume in compose["volumes"]
+    assert kafka["environment"]["KAFKA_LOG_DIRS"] == folder
+
+
+def test_topics_are_never_created_by_accident(compose: dict[str, Any]) -> None:
+    assert compose["services"]["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+
+
+def test_no_settings_file_is_needed(compose: dict[str, Any]) -> None:
+    assert compose["services"]["worker"]["env_file"] == [{"path": ".env", "required": False}]
+
+
+def test_the_commands_are_verbs_that_the_command_line_knows(compose: dict[str, Any], dockerfile: str) -> None:
+    entrypoint, default = (
+        yaml.safe_load(found) for found in re.findall(r"^(?:ENTRYPOINT|CMD) (.+)$", dockerfile, re.MULTILINE)
+    )
+    assert entrypoint == [*declared()["project"]["scripts"]]
+    for command in (default, compose["services"]["worker"]["command"]):
+        answer = help_of(*command)
+        assert answer.returncode == 0, answer.stderr
+        assert f"elexirion {command[0]}" in answer.stdout
+
+
+def test_a_verb_that_does_not_exist_would_be_noticed() -> None:
+    answer = help_of("wroker")
+    assert answer.returncode == 2, answer.stderr
+
+
+def test_the_image_copies_every_room_and_each_source_exists(dockerfile: str) -> None:
+    copied = [line.split()[1:-1] for line in re.findall(r"^COPY (?!--from).+$", dockerfile, re.MULTILINE)]
+    sources = {source for line in copied for source in line}
+    assert {*ROOMS} <= sources
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {f"!{source}" for source in sources} <= {*kept}
+
+
+def test_the_image_does_not_run_as_root(dockerfile: str) -> None:
+    last_stage = dockerfile[dockerfile.rindex("\nFROM ") :]
+    assert re.search(r"^USER (?!root|0)", last_stage, re.MULTILINE)
+
+
+def test_the_image_runs_a_python_that_the_project_declares(dockerfile: str) -> None:
+    (version,) = re.findall(r"^ARG PYTHON=(.+)$", dockerfile, re.MULTILINE)
+    assert f"Programming Language :: Python :: {version}" in declared()["project"]["classifiers"]
+
+
+def test_the_example_of_settings_names_only_settings_that_are_read() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    named = re.findall(r"^#? ?([A-Z_]+)=", text, re.MULTILINE)
+    fields = {*Settings.model_fields}
+    assert named
+    assert [name for name in named if name.lower().removeprefix("elexirion_") not in fields] == []

@@ -1,0 +1,88 @@
+"""The stub's routes: the two wire formats, and `/_script`, `/_release` and `/_ledger` for the test."""
+
+import orjson
+from pydantic import TypeAdapter
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from tests.stub.anthropic_wire import AnthropicWire
+from tests.stub.call import InvalidCallError
+from tests.stub.default_answer import default_answer
+from tests.stub.gemini_wire import GeminiWire
+from tests.stub.ledger import Ledger
+from tests.stub.playback import Holds, Playback
+from tests.stub.script import Rule, Script
+from tests.stub.wire import WireFormat
+
+_RULES = TypeAdapter(list[Rule])
+
+
+class Stub:
+    """The state of one stub server."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._script = Script()
+        self._holds = Holds()
+
+    def app(self) -> ASGIApp:
+        """The ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/v1/messages", self._messages, methods=["POST"]),
+                Route("/{version:str}/models/{model:str}:{method:str}", self._generate, methods=["POST"]),
+                Route("/_script", self._add_rules, methods=["POST"]),
+                Route("/_script", self._clear, methods=["DELETE"]),
+                Route("/_release", self._release, methods=["POST"]),
+                Route("/_ledger", self._show_ledger, methods=["GET"]),
+            ]
+        )
+
+    def add_rules(self, text: bytes) -> None:
+        """Add the rules in a JSON list; raises pydantic's ValidationError."""
+        self._script.add(_RULES.validate_json(text))
+
+    async def _messages(self, request: Request) -> ASGIApp:
+        return await self._answered(request, AnthropicWire())
+
+    async def _generate(self, request: Request) -> ASGIApp:
+        wire = GeminiWire()
+        known = request.path_params["method"] in ("generateContent", "streamGenerateContent")
+        if not known or request.path_params["version"] not in ("v1", "v1beta"):
+            return _json(wire.error(404, "", "Requested entity was not found."), 404)
+        return await self._answered(request, wire)
+
+    async def _answered(self, request: Request, wire: WireFormat) -> ASGIApp:
+        try:
+            call = wire.read(request, orjson.loads(await request.body()))
+        except InvalidCallError as invalid:
+            return _json(wire.error(invalid.status, invalid.name, invalid.message), invalid.status)
+        except orjson.JSONDecodeError:
+            return _json(wire.error(400, "", "The request body is not valid JSON."), 400)
+        answer = self._script.answer(call) or default_answer(call)
+        if answer.chunks is None:
+            answer = answer.model_copy(update={"chunks": default_answer(call).chunks})
+        return Playback(wire, call, answer, self._ledger, self._holds)
+
+    async def _add_rules(self, request: Request) -> Response:
+        self.add_rules(await request.body())
+        return Response(status_code=204)
+
+    async def _clear(self, request: Request) -> Response:
+        self._script.clear()
+        self._holds.clear()
+        return Response(status_code=204)
+
+    async def _release(self, request: Request) -> Response:
+        self._holds.release(orjson.loads(await request.body())["hold"])
+        return Response(status_code=204)
+
+    async def _show_ledger(self, request: Request) -> Response:
+        return Response(self._ledger.text(), media_type="application/x-ndjson")
+
+
+def _json(document: object, status: int) -> Response:
+    return Response(orjson.dumps(document), status_code=status, media_type="application/json")
