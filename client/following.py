@@ -95,11 +95,12 @@ class _Reader:
 
     async def read(self) -> list[Update]:
         batches = await self.consumer.getmany(timeout_ms=500)
+        # The text first: the consumer has passed it, so an event that asks for more would not find it again.
+        for message in batches.get(self._place.chunks, ()):
+            self._text(message)
         updates: list[Update] = []
         for message in batches.get(self._place.events, ()):
             updates += await self._event(message)
-        for message in batches.get(self._place.chunks, ()):
-            self._text(message)
         return updates + self._desk.known(self._judge.state)
 
     async def _event(self, message: Any) -> list[Update]:
