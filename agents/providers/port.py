@@ -11,8 +11,49 @@ Feature = Literal["streaming", "tools", "structured_output", "functions", "syste
 
 
 @dataclass(frozen=True, slots=True)
+class UserTurn:
+    """What the person, or the pipeline, said earlier in a conversation."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTurn:
+    """What the model answered earlier. `raw` is the answer's content as its wire format wrote it, where known:
+
+    some providers refuse a conversation whose earlier answers (thinking blocks, signatures) come back changed.
+    """
+
+    text: str
+    function_calls: "tuple[FunctionCall, ...]" = ()
+    raw: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResult:
+    """What a function gave back: data, never an instruction."""
+
+    call_id: str
+    name: str
+    content: str
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTurn:
+    """The results of all functions that the turn of the model before it asked for."""
+
+    results: tuple[FunctionResult, ...]
+
+
+Turn: TypeAlias = UserTurn | ModelTurn | FunctionTurn
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderCall:
     """One call to a model.
+
+    `turns` is the conversation so far and `prompt` what is said now ("" where the last turn is a FunctionTurn).
 
     `call_id` travels as `Idempotency-Key`; `timeout_s` bounds the whole call in seconds. `schema` is a JSON
     Schema for the answer; `functions` are declarations `{name, description, parameters}`. `options` are settings
@@ -22,6 +63,7 @@ class ProviderCall:
     call_id: str
     model: str
     prompt: str
+    turns: tuple[Turn, ...] = ()
     system: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
@@ -43,10 +85,11 @@ class TextChunk:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A function the model asks for, with its parsed arguments."""
+    """A function the model asks for, with its parsed arguments. `id` names the call; "" where the wire has none."""
 
     name: str
     arguments: dict[str, Any]
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +106,8 @@ class ProviderResult:
     usage: Usage
     cost_usd: float | None
     function_calls: tuple[FunctionCall, ...] = ()
+    raw: Any = None
+    """The answer's content as written, for `ModelTurn.raw` when the conversation goes on."""
 
 
 class ProviderFailed(Exception):  # noqa: N818 - what happened, like every event

@@ -62,5 +62,17 @@ class StepIO(Protocol):
         """The id of the next provider call."""
         ...
 
+    async def tool_called(self, call_id: str, tool: str, arguments: dict[str, Any]) -> None:
+        """Record that the model asked for a tool, before it runs."""
+        ...
+
+    async def tool_returned(self, call_id: str, tool: str, result: Any, *, is_error: bool = False) -> None:
+        """Record what a tool gave back."""
+        ...
+
+    async def fell_back(self, reason: str, used: str) -> None:
+        """Record that another model, or a prepared answer, stands in for the step's own."""
+        ...
+
 
 StepRunner: TypeAlias = Callable[[Work, StepIO], Awaitable[Outcome]]

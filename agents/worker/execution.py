@@ -9,7 +9,7 @@ from elexirion.agents.providers.port import Provider
 from elexirion.agents.steps.port import Outcome, StepError, StepRunner, Work
 from elexirion.agents.worker.output_file import write_output
 from elexirion.agents.worker.reports import Reports
-from elexirion.agents.worker.step_io import ExecutionIO
+from elexirion.agents.worker.step_io import ExecutionIO, Store
 from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
 from elexirion.events.record_model import RecordModel
@@ -17,7 +17,6 @@ from elexirion.events.step import ExecuteStep, StepCompleted, StepFailed, StepSt
 from elexirion.events.values import Value
 
 Load = Callable[[Value], Awaitable[object]]
-Store = Callable[[str, object], Awaitable[Value]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,8 @@ class Tools:
 async def attempt(cause: Record, execute: ExecuteStep, tools: Tools) -> RecordModel:
     """Run the execution and return its terminal report; raises only CancelledError."""
     began = time.monotonic()
-    io = ExecutionIO(cause, execute, tools.reports, tools.provider(execute.lane, cause.offline))
+    provider = tools.provider(execute.lane, cause.offline)
+    io = ExecutionIO(cause, execute, tools.reports, provider, tools.store)
     try:
         await _announce(cause, execute, tools.reports)
         outcome = await _within(execute.timeout_s, _run(cause, execute, tools, io))

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
@@ -16,8 +17,11 @@ from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
 from elexirion.events.identifiers import call_id
 from elexirion.events.provider import ProviderRequested, ProviderResponded
-from elexirion.events.step import ExecuteStep
+from elexirion.events.step import ExecuteStep, FallbackUsed, ToolCalled, ToolReturned
 from elexirion.events.usage import NO_USAGE
+from elexirion.events.values import Value
+
+Store = Callable[[str, object], Awaitable[Value]]
 
 CHUNK_WINDOW = 256
 """Chunks under way to the broker before the stream waits for it."""
@@ -26,12 +30,16 @@ CHUNK_WINDOW = 256
 class ExecutionIO:
     """The StepIO of one execution. `chunks` counts what was streamed, `text_sha256` hashes it."""
 
-    def __init__(self, cause: Record, execute: ExecuteStep, reports: Reports, provider: Provider | None) -> None:
+    def __init__(
+        self, cause: Record, execute: ExecuteStep, reports: Reports, provider: Provider | None, store: Store
+    ) -> None:
         self._cause = cause
         self._execute = execute
         self._reports = reports
         self._provider = provider
+        self._store = store
         self._calls = 0
+        self._fallbacks = 0
         self._under_way: list[asyncio.Future[Any]] = []
         self._hash = hashlib.sha256()
         self.chunks = 0
@@ -64,6 +72,23 @@ class ExecutionIO:
             if isinstance(outcome, BaseException):
                 raise StepError(Failure(kind="internal", message=f"a chunk was not written: {outcome}"))
 
+    async def tool_called(self, call_id: str, tool: str, arguments: dict[str, Any]) -> None:
+        """Record that the model asked for a tool; it stands in the log before the tool runs."""
+        data = ToolCalled(**self._whose(), call_id=call_id, tool=tool, arguments=arguments)
+        await self._recorded(self._reports.record(data, f"tool/{call_id}/called", self._cause))
+
+    async def tool_returned(self, call_id: str, tool: str, result: Any, *, is_error: bool = False) -> None:
+        """Record what a tool gave back."""
+        stored = await self._store(self._cause.run_id, result)
+        data = ToolReturned(**self._whose(), call_id=call_id, tool=tool, result=stored, is_error=is_error)
+        await self._reports.send(self._reports.record(data, f"tool/{call_id}/returned", self._cause))
+
+    async def fell_back(self, reason: str, used: str) -> None:
+        """Record that another model, or a prepared answer, stands in for the step's own."""
+        self._fallbacks += 1
+        data = FallbackUsed(**self._whose(), reason=reason, used=used)
+        await self._reports.send(self._reports.record(data, f"fallback/{self._fallbacks}", self._cause))
+
     async def call(self, call: ProviderCall) -> ProviderResult:
         """Call the provider once; its request stands in the log before it leaves this process."""
         if self._provider is None:
@@ -91,11 +116,16 @@ class ExecutionIO:
             execution_id=self._execute.execution_id, incarnation=self._execute.incarnation, call_id=call.call_id,
             provider=provider.name, model=call.model, request_sha256=content_hash(asked),
         )  # fmt: skip
-        record = self._reports.record(data, f"requested/{call.call_id}", self._cause)
+        await self._recorded(self._reports.record(data, f"requested/{call.call_id}", self._cause))
+
+    async def _recorded(self, record: Record) -> None:
         try:
             await self._reports.acknowledged(record)
         except KafkaProblem as problem:
             raise StepError(Failure(kind="internal", message=f"the call was not made: {problem}")) from problem
+
+    def _whose(self) -> dict[str, str]:
+        return {"execution_id": self._execute.execution_id, "incarnation": self._execute.incarnation}
 
     async def _responded(
         self, call: ProviderCall, provider: Provider, began: float, first: float | None, result: ProviderResult

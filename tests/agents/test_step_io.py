@@ -18,6 +18,7 @@ from elexirion.agents.steps.port import StepError
 from elexirion.agents.worker.step_io import CHUNK_WINDOW, ExecutionIO
 from elexirion.events.failure import Failure
 from elexirion.events.usage import Usage
+from elexirion.events.values import Inline
 
 from tests.agents.working import Broker, execute, reports_over, until
 
@@ -51,9 +52,13 @@ class Model:
         return
 
 
+async def keep(run_id: str, value: object) -> Inline:
+    return Inline(value=value)
+
+
 def io_of(broker: Broker, model: Model | None = None) -> ExecutionIO:
     cause = execute(lane="claude")
-    return ExecutionIO(cause, cause.data, reports_over(broker), model)  # type: ignore[arg-type]  # an ExecuteStep
+    return ExecutionIO(cause, cause.data, reports_over(broker), model, keep)  # type: ignore[arg-type]  # an ExecuteStep
 
 
 def asked(io: ExecutionIO) -> ProviderCall:
