@@ -4,55 +4,35 @@ Decisions are numbered and chained; each is one record, and from any prefix of a
 Nothing to do is an empty list.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, assert_never
+from typing import Any
 
-from elexirion.agents.dispatch import Placement, choose
-from elexirion.agents.evaluated import Assigned, Evaluation, NotPossible, NotWanted, Output, Rendered
+from elexirion.agents.decisions import steps
+from elexirion.agents.decisions.blocks import block_end, failed_step, over
+from elexirion.agents.decisions.inside import inside
+from elexirion.agents.decisions.limits import budget_failure, out_of_time
+from elexirion.agents.decisions.view import BATCH, Facts, Lost, View
+from elexirion.agents.decisions.waiting import about_answer, about_child, about_timer
+from elexirion.agents.evaluated import NotPossible, Output
 from elexirion.agents.plan import RunPlan, StepPlan
-from elexirion.agents.resilience.backoff import delay_s, worth_another
+from elexirion.agents.questions import AboutOutput, Question
 from elexirion.events import run, step
 from elexirion.events.envelope import Record, make_decision
 from elexirion.events.failure import Failure
-from elexirion.events.identifiers import ExecutionId, successor_run_id
+from elexirion.events.identifiers import successor_run_id
 from elexirion.events.record_model import RecordModel
 from elexirion.projections.context import hash_after
-from elexirion.projections.run_state import RunState, evolve
+from elexirion.projections.evolve import evolve
+from elexirion.projections.paths import step_at
+from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import StepState
 
-BATCH = 64
-CRASHES_TO_POISON = 3
+__all__ = ["BATCH", "Facts", "Lost", "decide", "look", "number", "overdue_at"]
+
 TIMEOUT_GRACE_S = 5.0
 """The worker ends an attempt at its timeout by itself; the orchestrator closes it this much later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Why an open execution is given up; `ran_s` as in StepOrphaned."""
-
-    reason: Literal["lease_expired", "worker_left", "lane_dropped"]
-    ran_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """All that comes from outside the log's state.
-
-    `sent` holds ids of commands whose append was acknowledged; `most` limits placements in one decision.
-    `jitter` is in [0, 1).
-    """
-
-    now: datetime
-    author: str
-    placement: Placement
-    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
-    output: Output | NotPossible | None = None
-    lost: Mapping[str, Lost] = field(default_factory=dict)
-    sent: frozenset[str] = frozenset()
-    most: int = BATCH
-    jitter: float = 0.0
 
 
 def decide(state: RunState, plan: RunPlan, facts: Facts) -> list[Record]:
@@ -60,7 +40,7 @@ def decide(state: RunState, plan: RunPlan, facts: Facts) -> list[Record]:
     records: list[Record] = []
     placed: dict[tuple[str, str], int] = {}
     while len(records) < BATCH and not state.ended:
-        data = next_decision(state, plan, facts, placed)
+        data = next(_possible(View(state, plan, facts, placed)), None)
         if data is None:
             break
         record = number(state, data, facts)
@@ -70,6 +50,22 @@ def decide(state: RunState, plan: RunPlan, facts: Facts) -> list[Record]:
         state = evolve(state, record)
         records.append(record)
     return records
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What decisions about one very state depend on: questions, known or not, and lanes to place steps on."""
+
+    asked: set[Question]
+    lanes: set[str]
+
+
+def look(state: RunState, plan: RunPlan, facts: Facts) -> Looked:
+    """All that could be decided about the state, without deciding it."""
+    view = View(state, plan, facts, {})
+    for _ in _possible(view):
+        pass
+    return Looked(view.asked, view.lanes)
 
 
 def number(state: RunState, data: RecordModel, facts: Facts, causation_id: str | None = None) -> Record:
@@ -88,32 +84,39 @@ def _number(state: RunState, data: RecordModel, facts: Facts, causation_id: str 
     )  # fmt: skip
 
 
-def next_decision(
-    state: RunState, plan: RunPlan, facts: Facts, placed: Mapping[tuple[str, str], int]
-) -> RecordModel | None:
-    """The one next decision, or None."""
-    return (
-        _close_lost(state, facts)
-        or _judge_failures(state, plan, facts)
-        or _go_on(state, plan, facts, placed)
-        or _finish(state, plan, facts)
-    )
+def _possible(view: View) -> Iterator[RecordModel]:
+    """Everything that could be decided about the state, the most urgent first; each stands for itself."""
+    state, plan = view.state, view.plan
+    yield from _close_lost(view)
+    if state.failing is not None:
+        yield from _handle_error(view, plan.on_error, state.failing.failure, state.failing.step)
+        return
+    too_long = out_of_time(view)
+    if state.exceeded is not None:
+        yield _fail(view, None, budget_failure(state.exceeded))
+    elif too_long:
+        yield too_long
+    elif failed := failed_step(state, plan.steps, ""):
+        yield _fail(view, failed.path, failed.failure)
+    elif state.status == "running":
+        yield from _in_block(view, plan.steps, "", True)
+        yield from _finish(view)
 
 
 # Open executions ----------------------------------------------------------------------------------------
 
 
-def _close_lost(state: RunState, facts: Facts) -> RecordModel | None:
-    for execution in state.open_executions():
-        lost = facts.lost.get(execution.id)
+def _close_lost(view: View) -> Iterator[RecordModel]:
+    for execution in view.state.open_executions():
+        lost = view.facts.lost.get(execution.id)
         if lost:
-            return step.StepOrphaned(
+            yield step.StepOrphaned(
                 execution_id=execution.id, incarnation=execution.incarnation, reason=lost.reason, ran_s=lost.ran_s
             )
+            continue
         deadline = overdue_at(execution.started_at, execution.timeout_s)
-        if deadline and deadline <= facts.now and execution.timeout_s is not None:
-            return step.StepTimedOut(execution_id=execution.id, timeout_s=execution.timeout_s)
-    return None
+        if deadline and deadline <= view.facts.now and execution.timeout_s is not None:
+            yield step.StepTimedOut(execution_id=execution.id, timeout_s=execution.timeout_s)
 
 
 def overdue_at(started_at: datetime | None, timeout_s: float | None) -> datetime | None:
@@ -123,156 +126,81 @@ def overdue_at(started_at: datetime | None, timeout_s: float | None) -> datetime
     return started_at + timedelta(seconds=timeout_s + TIMEOUT_GRACE_S)
 
 
-# Failed attempts ----------------------------------------------------------------------------------------
+# Steps --------------------------------------------------------------------------------------------------
 
 
-def _judge_failures(state: RunState, plan: RunPlan, facts: Facts) -> RecordModel | None:
-    for planned in plan.steps:
-        known = state.steps[planned.name]
-        if known.crashes >= CRASHES_TO_POISON and not known.done:
-            return _run_failed(state, planned.name, _poison(known))
-        if known.status != "failed" or known.failure is None:
-            continue
-        if worth_another(planned.retry, known.failure, known.failures):
-            return _retry(planned, known, known.failure, facts)
-        if not planned.continue_on_error:
-            return _run_failed(state, planned.name, _final(planned, known, known.failure))
-    return None
+def _in_block(view: View, block: tuple[StepPlan, ...], prefix: str, go: bool) -> Iterator[RecordModel]:
+    """What can be decided about the steps of a block, in the order of the file."""
+    done = over(view.state, block, prefix)
+    go = go and failed_step(view.state, block, prefix) is None
+    for planned in block:
+        known = step_at(view.state, prefix + planned.name)
+        if known is not None and not known.done:
+            yield from _about(view, planned, known, go and done.issuperset(planned.needs), go)
 
 
-def _retry(planned: StepPlan, known: StepState, failure: Failure, facts: Facts) -> RecordModel:
-    wait = delay_s(planned.retry, known.failures, failure, facts.jitter)
-    return step.StepRetryScheduled(
-        step=known.name, attempt=known.failures + 1, due_at=facts.now + timedelta(seconds=wait), delay_s=wait,
-        failure=failure,
-    )  # fmt: skip
-
-
-def _run_failed(state: RunState, name: str | None, failure: Failure) -> RecordModel:
-    return run.RunFailed(failure=failure, step=name, usage=state.usage, cost_usd=state.cost_usd, context_hash="")
-
-
-def _poison(known: StepState) -> Failure:
-    message = f"step {known.name} took its worker along {known.crashes} times; it is not tried again"
-    return Failure(kind="poison", message=message)
-
-
-def _final(planned: StepPlan, known: StepState, failure: Failure) -> Failure:
-    if failure.transient and known.failures >= planned.retry.max_attempts > 1:
-        return failure.model_copy(update={"message": f"Max retries exceeded: {failure.message}"})
-    return failure
-
-
-# New executions -----------------------------------------------------------------------------------------
-
-
-def settled(known: StepState, planned: StepPlan) -> bool:
-    """Whether the steps after this one may go on."""
-    if known.done:
-        return True
-    return (
-        known.status == "failed"
-        and planned.continue_on_error
-        and known.failure is not None
-        and not worth_another(planned.retry, known.failure, known.failures)
-    )
-
-
-def ready(state: RunState, plan: RunPlan) -> list[StepPlan]:
-    """Steps that nothing before them holds back, in the order of the file."""
-    if state.status != "running":
-        return []
-    over = {planned.name for planned in plan.steps if settled(state.steps[planned.name], planned)}
-    return [
-        planned
-        for planned in plan.steps
-        if state.steps[planned.name].status in ("pending", "waiting") and over.issuperset(planned.needs)
-    ]
-
-
-def unevaluated(state: RunState, plan: RunPlan) -> list[StepPlan]:
-    """Ready steps whose templates were never rendered; a step tried again keeps what it had."""
-    return [planned for planned in ready(state, plan) if state.steps[planned.name].input is None]
-
-
-def all_settled(state: RunState, plan: RunPlan) -> bool:
-    """Whether every step is over."""
-    return all(settled(state.steps[planned.name], planned) for planned in plan.steps)
-
-
-def _go_on(state: RunState, plan: RunPlan, facts: Facts, placed: Mapping[tuple[str, str], int]) -> RecordModel | None:
-    for planned in ready(state, plan):
-        known = state.steps[planned.name]
-        if known.due_at and known.due_at > facts.now:
-            continue
-        data = _advance(state, planned, known, facts, placed)
-        if data:
-            return data
-    return None
-
-
-def _advance(
-    state: RunState, planned: StepPlan, known: StepState, facts: Facts, placed: Mapping[tuple[str, str], int]
-) -> RecordModel | None:
-    evaluation = _kept(known) or facts.evaluations.get(planned.name)
-    match evaluation:
-        case None:
-            return None
-        case NotWanted():
-            return step.StepSkipped(step=planned.name, reason=evaluation.reason)
-        case NotPossible():
-            return step.StepRefused(step=planned.name, failure=evaluation.failure)
-        case Assigned():
-            return run.VariablesSet(step=planned.name, values=evaluation.values)
-        case Rendered():
-            return _schedule(state, planned, known, evaluation, facts, placed)
+def _about(view: View, planned: StepPlan, known: StepState, ready: bool, go: bool) -> Iterator[RecordModel]:
+    match known.status:
+        case "failed" if go:
+            yield from steps.retry(view, planned, known)
+        case "pending" | "waiting" if ready:
+            yield from steps.start(view, planned, known)
+        case "expanded":
+            yield from inside(view, planned, known, go, _in_block)
+        case "timed":
+            yield from about_timer(view, known)
+        case "asked":
+            yield from about_answer(view, planned, known)
+        case "child":
+            yield from about_child(view, known)
         case _:
-            assert_never(evaluation)
-
-
-def _kept(known: StepState) -> Rendered | None:
-    if known.input is None or known.input_hash is None:
-        return None
-    return Rendered(known.input, known.input_hash, known.output_file, known.prompt_files)
-
-
-def _schedule(
-    state: RunState,
-    planned: StepPlan,
-    known: StepState,
-    rendered: Rendered,
-    facts: Facts,
-    placed: Mapping[tuple[str, str], int],
-) -> RecordModel | None:
-    if planned.lane is None or sum(placed.values()) >= facts.most:
-        return None
-    incarnation = choose(facts.placement, planned.lane, placed)
-    if incarnation is None:
-        return None
-    return step.StepScheduled(
-        execution_id=str(ExecutionId(state.run_id, planned.name, known.scheduled + 1)), step=planned.name,
-        step_type=planned.step_type, lane=planned.lane, incarnation=incarnation, attempt=known.failures + 1,
-        timeout_s=planned.timeout_s, input=rendered.input, input_hash=rendered.input_hash,
-        prompt_files=rendered.prompt_files, output_file=rendered.output_file,
-    )  # fmt: skip
+            return
 
 
 # The end ------------------------------------------------------------------------------------------------
 
 
-def _finish(state: RunState, plan: RunPlan, facts: Facts) -> RecordModel | None:
-    if state.status != "running" or not all_settled(state, plan) or facts.output is None:
-        return None
-    if isinstance(facts.output, NotPossible):
-        return _run_failed(state, None, facts.output.failure)
+def _fail(view: View, path: str | None, failure: Failure) -> RecordModel:
+    if view.plan.on_error:
+        handlers = {planned.name: planned.step_type for planned in view.plan.on_error}
+        return run.ErrorHandlingStarted(failure=failure, step=path, handlers=handlers)
+    return _run_failed(view.state, path, failure)
+
+
+def _handle_error(
+    view: View, handlers: tuple[StepPlan, ...], failure: Failure, path: str | None
+) -> Iterator[RecordModel]:
+    if view.state.status != "running":
+        return
+    if block_end(view.state, handlers, "") is None:
+        yield from _in_block(view, handlers, "", True)
+    else:
+        yield _run_failed(view.state, path, failure)
+
+
+def _run_failed(state: RunState, path: str | None, failure: Failure) -> RecordModel:
+    return run.RunFailed(failure=failure, step=path, usage=state.usage, cost_usd=state.cost_usd, context_hash="")
+
+
+def _finish(view: View) -> Iterator[RecordModel]:
+    state = view.state
+    if len(over(state, view.plan.steps, "")) < len(view.plan.steps):
+        return
+    output = view.answer(AboutOutput())
+    if isinstance(output, NotPossible):
+        yield _fail(view, None, output.failure)
+    elif isinstance(output, Output):
+        yield from _complete(state, output, view.facts.sent)
+
+
+def _complete(state: RunState, output: Output, sent: frozenset[str]) -> Iterator[RecordModel]:
     if state.then and state.successor is None:
-        return _ask_for_next(state, facts.output.inputs)
-    if state.successor and state.successor.command_id not in facts.sent:
-        return None
-    return run.RunCompleted(
-        result=facts.output.value, usage=state.usage, cost_usd=state.cost_usd, context_hash="",
-        next_run_id=state.successor.run_id if state.successor else None,
-    )  # fmt: skip
+        yield _ask_for_next(state, output.inputs)
+    elif state.successor is None or state.successor.command_id in sent:
+        yield run.RunCompleted(
+            result=output.value, usage=state.usage, cost_usd=state.cost_usd, context_hash="",
+            next_run_id=state.successor.run_id if state.successor else None,
+        )  # fmt: skip
 
 
 def _ask_for_next(state: RunState, inputs: dict[str, Any]) -> RecordModel:

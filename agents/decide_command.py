@@ -86,7 +86,8 @@ def _start(
     data = run.RunStarted(
         command_id=received.command_id, content_hash=received.content_hash, pipeline_name=checked.name,
         definition=checked.definition, definition_sha256=checked.sha256, inputs=checked.inputs,
-        source=command.source, then=checked.then, previous_run_id=command.previous_run_id, tags=command.tags,
+        source=command.source, then=checked.then, previous_run_id=command.previous_run_id, parent=command.parent,
+        tags=command.tags,
     )  # fmt: skip
     return make_decision(
         data, run_id=pending.run_id, seq=1, prev=None, author=facts.author, at=facts.now,
@@ -116,8 +117,35 @@ def _to_run(pending: PendingCommand, command: RecordModel, state: RunState, fact
         case commands.PauseRun() | commands.ResumeRun():
             return reject(pending, "not_applicable", f"the run is {state.status}", facts)
         case commands.Signal():
-            return reject(pending, "not_applicable", "no step of the run waits for a signal", facts)
+            return _signal(pending, command, state, facts)
+        case commands.ChildEnded() if _awaited(state, command):
+            data = run.ChildRunEnded(command_id=id, **command.model_dump())
+        case commands.ChildEnded():
+            reason = f"step {command.step} does not wait for the run {command.child_run_id}"
+            return reject(pending, "no_such_child", reason, facts)
         case _:
             reason = f"{pending.received.command_type} is not supported by this version"
             return reject(pending, "unsupported", reason, facts)
+    return number(state, data, facts, pending.record.id)
+
+
+def _awaited(state: RunState, command: commands.ChildEnded) -> bool:
+    child = state.children.get(command.step)
+    return child is not None and child.run_id == command.child_run_id
+
+
+def _signal(pending: PendingCommand, command: commands.Signal, state: RunState, facts: Facts) -> Record:
+    """An answer to the step that waits for one: the one it names in `value.step`, else the only one."""
+    asked = [known.name for known in state.steps.values() if known.status == "asked" and known.answer is None]
+    wanted = command.value.get("step") if isinstance(command.value, dict) else None
+    steps = [name for name in asked if wanted in (None, name)]
+    if command.name not in ("approve", "reject"):
+        return reject(pending, "not_applicable", f"signals are `approve` and `reject`, not {command.name!r}", facts)
+    if len(steps) != 1:
+        waiting = ", ".join(asked) or "none"
+        reason = f"a signal answers one step (waiting: {waiting}); name it as `step` in the signal's value"
+        return reject(pending, "not_applicable", reason, facts)
+    data = run.SignalReceived(
+        command_id=pending.received.command_id, name=command.name, value=command.value, step=steps[0]
+    )
     return number(state, data, facts, pending.record.id)

@@ -1,9 +1,12 @@
 """What came out of evaluating templates, conditions and files: facts that `decide` writes into events."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 
+from elexirion.events.commands import RunSource
 from elexirion.events.failure import Failure
+from elexirion.events.step import Shape
 from elexirion.events.values import Value
 
 
@@ -22,6 +25,7 @@ class Assigned:
     """A set_variable step's values."""
 
     values: dict[str, Any]
+    scope: Literal["global", "session", "loop"] = "global"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,58 @@ class NotPossible:
     failure: Failure
 
 
-Evaluation: TypeAlias = Rendered | Assigned | NotWanted | NotPossible
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A step with steps inside, and what it goes over; as in StepExpanded."""
+
+    shape: Shape
+    children: dict[str, str]
+    items: Value | None = None
+    count: int | None = None
+    branch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeping:
+    """A step that waits: for some seconds from now, or until a time."""
+
+    seconds: float | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A step that asks a person."""
+
+    message: str
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """A step that runs another pipeline."""
+
+    pipeline: Value
+    inputs: dict[str, Any]
+    source: RunSource
+    timeout_s: float | None = None
+
+
+StepAnswer: TypeAlias = Rendered | Assigned | NotWanted | NotPossible | Opened | Sleeping | Asking | Calling
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Whether a condition about a loop holds."""
+
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The result of a step with steps inside."""
+
+    value: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +102,6 @@ class Output:
 
     value: Value
     inputs: dict[str, Any]
+
+
+Answer: TypeAlias = StepAnswer | Holds | Joined | Output

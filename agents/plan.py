@@ -1,14 +1,61 @@
 """The plan of a run: what `decide` needs to know of its pipeline, and nothing more."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from elexirion.agents.resilience.backoff import RetryRule
 from elexirion.events.step import Lane
 
 
 @dataclass(frozen=True, slots=True)
+class Items:
+    """The same leaf for each item. `leaves` holds one plan for all items, or one for each."""
+
+    leaves: "tuple[StepPlan, ...]"
+    most: int = 1
+
+    def leaf(self, index: int) -> "StepPlan":
+        """The plan of the index-th item."""
+        return self.leaves[min(index, len(self.leaves) - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A block for each item, `most` turns at a time; `skips` and `breaks` say whether there are such conditions."""
+
+    steps: "tuple[StepPlan, ...]"
+    most: int = 1
+    stops_at_error: bool = True
+    skips: bool = False
+    breaks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A block while a condition holds, bounded in turns and, at the start of each, in seconds."""
+
+    steps: "tuple[StepPlan, ...]"
+    most_turns: int = 100
+    most_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One block of several, by key."""
+
+    blocks: "Mapping[str, tuple[StepPlan, ...]]"
+
+
+Within: TypeAlias = Items | Loop | Repeat | Branch
+
+
+@dataclass(frozen=True, slots=True)
 class StepPlan:
-    """One step. `lane` is None where the orchestrator evaluates it itself; `timeout_s` is per attempt."""
+    """One step. `lane` is None where the orchestrator evaluates it itself; `timeout_s` is per attempt.
+
+    `within` is what a step with steps inside holds; `on_timeout` what an unanswered approval comes to.
+    """
 
     name: str
     step_type: str
@@ -17,10 +64,27 @@ class StepPlan:
     timeout_s: float | None = 300.0
     retry: RetryRule = field(default_factory=RetryRule)
     continue_on_error: bool = False
+    within: Within | None = None
+    on_timeout: Literal["approve", "reject", "fail"] = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may use; None is without limit. `seconds` count from the start of the run."""
+
+    steps: int | None = None
+    cost_usd: float | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """The steps in the order of the file."""
+    """The steps in the order of the file, those for errors, and what the run may use."""
 
     steps: tuple[StepPlan, ...]
+    on_error: tuple[StepPlan, ...] = ()
+    limits: Limits = NO_LIMITS

@@ -5,9 +5,10 @@ Keys of providers keep the names their own tools use; everything else is `ELEXIR
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr
+from elexirion.agents.http_requests.allowed_hosts import checked_entry
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -49,18 +50,65 @@ class Settings(BaseSettings):
     record_limit_bytes: int = Field(1_000_000, gt=0, description="Largest record value; larger results go to payloads.")
     max_attempts: int = Field(3, ge=1, description="Attempts of a step where its pipeline does not say.")
     file_roots: tuple[Path, ...] = Field((), description="Folders from which prompts may read files.")
+    file_limit_bytes: int = Field(32 * 1024 * 1024, gt=0, description="Largest file that tools and file steps take.")
+    allow_bash: bool = Field(
+        False, description="Let models run commands as the worker's user, wherever a step allows the tool Bash."
+    )
+    bash_timeout_s: float = Field(120.0, gt=0, description="Longest time of one command of the tool Bash, in seconds.")
     trust_run_folders: bool = Field(
         False, description="Let a StartRun name its own folder for prompt files and outputs (local use)."
     )
+    http_allowed_hosts: tuple[Annotated[str, AfterValidator(checked_entry)], ...] = Field(
+        (),
+        description=(
+            "Hosts that http steps may ask: names or addresses, with `:port` or without; `*.name` and `*` allow public "
+            "addresses only. Empty: none."
+        ),
+    )
+    http_response_bytes: int = Field(2_000_000, gt=0, description="Largest answer that an http step takes.")
     prices_file: Path | None = Field(None, description="YAML price table that overrides the built-in one.")
     offline_tokens_per_s: float = Field(200.0, gt=0, description="Token rate of the offline provider.")
-    model_aliases: dict[str, str] = Field(default_factory=dict, description="Model aliases, over the built-in ones.")
+    functions: str = Field("", description="Python functions that models may call: `package.module:name,…`.")
+    model_aliases: dict[str, str] = Field(
+        default_factory=dict, description="Model aliases, over the built-in ones; a lane's name: its default model."
+    )
+
+    http_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz; 0: any free one; unset: none."
+    )
+    http_host: str = Field("127.0.0.1", description="Address that the HTTP endpoint listens on.")
+    otlp_endpoint: str | None = Field(
+        None, description="OTLP/HTTP collector that traces go to (needs the extra `otel`); unset: no traces."
+    )
+    watchdog_s: float = Field(30.0, ge=0, description="Seconds of a stuck loop that end the process; 0: never.")
+    health_timeout_s: float = Field(5.0, gt=0, description="Seconds that a health check may take.")
+    health_api_cache_s: float = Field(30.0, ge=0, description="Seconds for which a provider is not asked again.")
+    health_memory_degraded_percent: float = Field(85.0, description="Memory in use from which on it is degraded.")
+    health_memory_unhealthy_percent: float = Field(95.0, description="Memory in use from which on it is unhealthy.")
+    health_disk_degraded_mb: float = Field(1000.0, description="Free MiB below which the disk is degraded.")
+    health_disk_unhealthy_mb: float = Field(200.0, description="Free MiB below which the disk is unhealthy.")
+    health_tasks_degraded: int = Field(20_000, description="Tasks of a process from which on it is degraded.")
+    health_tasks_unhealthy: int = Field(100_000, description="Tasks of a process from which on it is unhealthy.")
+    health_log_lag_degraded: int = Field(1_000, description="Records behind the log from which on it is degraded.")
+    health_log_lag_unhealthy: int = Field(50_000, description="Records behind the log from which on it is unhealthy.")
+    health_loop_lag_degraded_s: float = Field(1.0, description="Delay of the event loop that counts as degraded.")
+    health_loop_lag_unhealthy_s: float = Field(10.0, description="Delay of the event loop that counts as unhealthy.")
 
     anthropic_api_key: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("ANTHROPIC_API_KEY", "anthropic_api_key")
+        None,
+        validation_alias=AliasChoices("ANTHROPIC_API_KEY", "anthropic_api_key"),
+        description="Key of the claude lane.",
     )
-    gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GEMINI_API_KEY", "gemini_api_key"))
-    openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))
+    gemini_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("GEMINI_API_KEY", "gemini_api_key"),
+        description="Key of the gemini lane.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"),
+        description="Key of the openai lane, where its endpoint wants one.",
+    )
     anthropic_base_url: str = Field("https://api.anthropic.com", description="Address of the Anthropic API.")
     gemini_base_url: str = Field("https://generativelanguage.googleapis.com", description="Address of the Gemini API.")
     openai_base_url: str = Field("https://api.openai.com/v1", description="Address of an OpenAI-compatible API.")

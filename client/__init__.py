@@ -14,7 +14,7 @@ from elexirion.client.client import Client
 from elexirion.client.errors import ClientProblem, CommandRejectedError, UnknownRunError
 from elexirion.client.handle import RunHandle
 from elexirion.client.results import RunResult, StepResult
-from elexirion.client.run_log import Entry
+from elexirion.client.run_log import Entry, RunLog
 
 __all__ = [
     "Chunk",
@@ -23,6 +23,7 @@ __all__ = [
     "CommandRejectedError",
     "Entry",
     "RunHandle",
+    "RunLog",
     "RunResult",
     "StepResult",
     "UnknownRunError",

@@ -19,6 +19,7 @@ from elexirion.client.errors import UnknownRunError
 from elexirion.client.following import RunPlace, offset_at
 from elexirion.client.handle import RunHandle
 from elexirion.client.run_log import RunJudge, RunLog
+from elexirion.client.run_text import read_text
 from elexirion.events.commands import PipelineReference, RunSource, StartRun
 from elexirion.events.envelope import make_record, utc_now
 from elexirion.events.identifiers import RUN_ID_PATTERN, new_command_id, new_run_id
@@ -27,6 +28,7 @@ from elexirion.events.record_model import RecordModel
 from elexirion.events.topics import Topics
 from elexirion.events.values import Value
 from elexirion.pipelines.near import near
+from elexirion.projections.replay import Streamed
 
 ACKNOWLEDGED_WITHIN_S = 15.0
 
@@ -83,7 +85,7 @@ class Client:
         malformed `run_id`, OSError for an unreadable file, KafkaProblem.
         """
         chosen = run_id or new_run_id()
-        if not re.match(RUN_ID_PATTERN, chosen):
+        if not re.fullmatch(RUN_ID_PATTERN, chosen):
             raise ValueError(f"a run id is made of letters, digits and ._~- (at most 128), not {chosen!r}")
         first = await asyncio.to_thread(_reference, pipeline)
         data = StartRun(
@@ -127,6 +129,10 @@ class Client:
         if not entries:
             raise UnknownRunError(run_id, near(run_id, await self.run_ids()))
         return RunLog(run_id, entries)
+
+    async def text(self, log: RunLog) -> list[Streamed]:
+        """The chunks of a run that are still kept, with their broker timestamps; raises KafkaProblem."""
+        return await read_text(self.address, self._place(log.run_id).chunks, log)
 
     async def chunk_values(self, run_id: str) -> AsyncIterator[bytes]:
         """The chunk records of a run that are still kept, as they stand on the topic."""

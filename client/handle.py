@@ -80,16 +80,20 @@ class RunHandle:
                 if isinstance(update, Chunk):
                     yield update
 
-    async def updates(self, *, chunks: bool = True) -> AsyncGenerator[Update, None]:
+    async def updates(self, *, chunks: bool = True, since: int = 0) -> AsyncGenerator[Update, None]:
         """Every record of the run with what the fold says of it and, between them, the chunks, until its end.
 
-        Raises CommandRejectedError where the StartRun of this handle was rejected, KafkaProblem.
+        `since` leaves out what stands before that offset of `events`. Raises CommandRejectedError where the
+        StartRun of this handle was rejected, KafkaProblem.
         """
+        shown = False
         async with aclosing(follow(self._client.address, self._place, chunks=chunks)) as updates:
             async for update in updates:
                 if isinstance(update, Entry):
                     _refuse_rejected(update, self.command_id)
-                yield update
+                    shown = shown or update.offset >= since
+                if shown:
+                    yield update
 
     async def cancel(self, reason: str | None = None, timeout: float | None = 30.0) -> None:
         """Ask for the run's end; returns when the log says that it has ended, by this command or otherwise.

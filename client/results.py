@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from elexirion.events.failure import Failure
 from elexirion.events.usage import Usage
@@ -83,7 +83,7 @@ class RunResult:
     @property
     def duration_s(self) -> float | None:
         """Seconds from RunStarted to the end."""
-        return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+        return elapsed_s(self.started_at, self.ended_at)
 
     def document(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -129,17 +129,22 @@ async def _step(state: RunState, step: StepState, load: Load) -> StepResult:
 
 def _status(state: RunState, step: StepState) -> str:
     match step.status:
-        case "open":
+        case "open" | "expanded":
             return "stopped" if state.ended else "running"
-        case "waiting":
+        case "waiting" | "timed" | "asked" | "child":
             return "stopped" if state.ended else "waiting"
         case "pending":
             return "not_run" if state.ended else "pending"
-        case status:
-            return status
+        case "failed" | "completed" | "skipped":
+            return step.status
+        case unknown:
+            assert_never(unknown)
 
 
 def _duration(step: StepState) -> float | None:
-    if step.duration_s is not None or step.started_at is None or step.ended_at is None:
-        return step.duration_s
-    return (step.ended_at - step.started_at).total_seconds()
+    return step.duration_s if step.duration_s is not None else elapsed_s(step.started_at, step.ended_at)
+
+
+def elapsed_s(began: datetime | None, ended: datetime | None) -> float | None:
+    """Seconds between two recorded times; None where one of them is not there (yet)."""
+    return (ended - began).total_seconds() if began and ended else None

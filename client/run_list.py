@@ -7,6 +7,7 @@ from typing import Any
 
 from elexirion.agents.kafka.reading import scan
 from elexirion.client.client import Client
+from elexirion.client.results import elapsed_s
 from elexirion.client.run_log import RunJudge
 from elexirion.projections.run_state import RunState
 
@@ -29,7 +30,7 @@ class RunSummary:
     @property
     def duration_s(self) -> float | None:
         """Seconds from start to end."""
-        return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+        return elapsed_s(self.started_at, self.ended_at)
 
     def document(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -71,9 +72,10 @@ def _summaries(judges: dict[bytes, RunJudge]) -> Iterator[RunSummary]:
 
 
 def summary_of(state: RunState) -> RunSummary:
-    """One line about a run."""
+    """One line about a run; steps inside of others are not counted."""
+    top = [step for path, step in state.steps.items() if "/" not in path]
     return RunSummary(
         run_id=state.run_id, pipeline=state.pipeline_name, status=state.status, started_at=state.started_at,
-        ended_at=state.ended_at, steps=len(state.steps), done=sum(step.done for step in state.steps.values()),
+        ended_at=state.ended_at, steps=len(top), done=sum(step.done for step in top),
         cost_usd=state.cost_usd, offline=state.offline, previous_run_id=state.previous_run_id,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from elexirion.events.codec import UndecodableError, decode
 from elexirion.events.envelope import Record
 from elexirion.events.run import CommandReceived, CommandRejected
 from elexirion.projections.admission import Refusal
+from elexirion.projections.replay import Logged
 from elexirion.projections.run_fold import RunFold
 from elexirion.projections.run_state import RunState
 
@@ -51,6 +52,11 @@ class RunLog:
     def state(self) -> RunState | None:
         """The run as it is now; None where only commands were seen."""
         return self.entries[-1].state if self.entries else None
+
+    @property
+    def logged(self) -> list[Logged]:
+        """The records that can be read, with their broker timestamps: what projections take."""
+        return [(entry.record, entry.broker_at) for entry in self.entries if entry.record]
 
     @property
     def rejections(self) -> tuple[CommandRejected, ...]:

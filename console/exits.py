@@ -51,6 +51,7 @@ def reported(as_json: bool) -> Iterator[None]:
 def _known(error: Exception) -> CommandProblem | None:
     # Here, since a command that never meets a broker should not wait for its libraries to load.
     from elexirion.agents.kafka.errors import KafkaProblem, RecordTooLargeError, TopicsMismatchError
+    from elexirion.agents.telemetry.errors import PortTakenError
     from elexirion.client.errors import CommandRejectedError, UnknownRunError
     from elexirion.console.broker.errors import BrokerError
     from pydantic import ValidationError
@@ -62,6 +63,8 @@ def _known(error: Exception) -> CommandProblem | None:
             return CommandProblem(_kind(error), error.message, error.hint)
         case KafkaProblem():
             return CommandProblem(_kind(error), error.message, error.hint, UNREACHABLE)
+        case PortTakenError():
+            return CommandProblem(_kind(error), error.message, error.hint)
         case UnknownRunError():
             return CommandProblem("unknown_run", str(error), "List them: elexirion runs", more={"near": error.near})
         case CommandRejectedError():

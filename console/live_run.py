@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol, TextIO, TypeAlias
 
 from elexirion.client import Chunk, Entry
-from elexirion.events import run, step
+from elexirion.events import step
 from elexirion.projections.run_state import RunState
+from elexirion.projections.told import news
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -53,12 +54,16 @@ class _Text:
 
 
 class PlainView:
-    """Streams one step at a time; the text of others waits until their turn comes."""
+    """Streams one step at a time; the text of others waits until their turn comes.
+
+    What is written cannot be taken back: a further execution of a step begins under a heading that says so.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._current: str | None = None
-        self._waiting: dict[str, list[str]] = {}
+        self._written: dict[str, str] = {}
+        self._waiting: dict[str, _Text] = {}
         self._done: set[str] = set()
 
     def show(self, update: Update) -> None:
@@ -66,53 +71,62 @@ class PlainView:
         if isinstance(update, Chunk):
             self._chunk(update)
         else:
-            for line in told(update):
-                self._line(line)
-            self._waiting.pop(given_up_step(update) or "", None)
-            ended = ended_step(update)
-            if ended:
-                self._end(ended)
+            self._entry(update)
         self._out.flush()
 
     def close(self) -> None:
         """Write what still waits."""
+        self._done.update(self._waiting)
         if self._current is not None:
             self._end(self._current)
-        for name in list(self._waiting):
-            self._begin(name)
-            self._end(name)
+        self._go_on()
         self._out.flush()
+
+    def _entry(self, entry: Entry) -> None:
+        line = told(entry)
+        if line:
+            self._out.write(f"\n{line}\n" if self._current else f"{line}\n")
+        self._waiting.pop(given_up_step(entry) or "", None)
+        ended = ended_step(entry)
+        if ended:
+            self._end(ended)
 
     def _chunk(self, chunk: Chunk) -> None:
         if chunk.superseded:
             return
-        if self._current is None:
-            self._begin(chunk.step)
-        if self._current == chunk.step:
-            self._out.write(chunk.text)
-        else:
-            self._waiting.setdefault(chunk.step, []).append(chunk.text)
+        if self._current not in (None, chunk.step):
+            self._done.discard(chunk.step)
+            self._waiting.setdefault(chunk.step, _Text()).add(chunk)
+            return
+        if self._current is None or self._written.get(chunk.step) != chunk.execution_id:
+            self._begin(chunk.step, chunk.execution_id)
+        self._out.write(chunk.text)
 
-    def _begin(self, name: str) -> None:
-        self._current = name
-        self._out.write(f"\n── {name}\n{''.join(self._waiting.pop(name, []))}")
+    def _begin(self, name: str, execution_id: str) -> None:
+        again = self._written.get(name) not in (None, execution_id)
+        self._out.write(f"\n── {name}{' again: its text above does not count' if again else ''}\n")
+        self._current, self._written[name] = name, execution_id
 
     def _end(self, name: str) -> None:
-        if self._current is None and name in self._waiting:
-            self._begin(name)
-        if self._current != name:
+        if self._current == name:
+            self._close()
+        else:
             self._done.add(name)
-            return
+        self._go_on()
+
+    def _close(self) -> None:
         self._out.write("\n")
         self._current = None
-        following = next((waiting for waiting in self._waiting), None)
-        if following:
-            self._begin(following)
-            if following in self._done:
-                self._end(following)
 
-    def _line(self, line: str) -> None:
-        self._out.write(f"\n{line}\n" if self._current else f"{line}\n")
+    def _go_on(self) -> None:
+        while self._current is None and self._waiting:
+            name = next(iter(self._waiting))
+            text = self._waiting.pop(name)
+            self._begin(name, text.execution_id)
+            self._out.write(str(text))
+            if name in self._done:
+                self._done.discard(name)
+                self._close()
 
 
 class TerminalView:
@@ -133,8 +147,9 @@ class TerminalView:
         data = update.record.data if update.record and update.of_run else None
         if isinstance(data, step.StepScheduled):
             self._open.setdefault(data.step, _Text())
-        for line in told(update):
-            self._console.print(f"[dim]{escape(line)}[/dim]")
+        line = told(update)
+        if line:
+            self._console.print(Text(line, style="dim"))
         ended = ended_step(update)
         if ended:
             self._print(ended, self._open.pop(ended, _Text()))
@@ -160,23 +175,9 @@ class TerminalView:
         return Group(*parts)
 
 
-def told(entry: Entry) -> list[str]:
+def told(entry: Entry) -> str | None:
     """What a person is told about a record, besides text."""
-    data = entry.record.data if entry.record and entry.of_run else None
-    match data:
-        case run.RunStarted():
-            mark = " (offline)" if entry.state and entry.state.offline else ""
-            return [f"run {entry.record.run_id if entry.record else ''} · {data.pipeline_name}{mark}"]
-        case step.StepSkipped():
-            return [f"{data.step} skipped: {data.reason}"]
-        case step.StepRetryScheduled():
-            return [f"{data.step} failed ({data.failure.message}); attempt {data.attempt} in {data.delay_s:g} s"]
-        case step.StepOrphaned():
-            return [f"the worker of {data.execution_id} is gone ({data.reason}); the step runs again"]
-        case step.StepRefused():
-            return [f"{data.step}: {data.failure.message}"]
-        case _:
-            return []
+    return news(entry.record) if entry.record and entry.of_run else None
 
 
 def ended_step(entry: Entry) -> str | None:

@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping
 import typer
 from elexirion.console.commands.cancel import cancel
 from elexirion.console.commands.dev import dev
+from elexirion.console.commands.explain import explain
 from elexirion.console.commands.export import export
+from elexirion.console.commands.graph import graph
+from elexirion.console.commands.health import health
+from elexirion.console.commands.replay import replay
 from elexirion.console.commands.run import run
 from elexirion.console.commands.runs import runs
+from elexirion.console.commands.schema import schema
 from elexirion.console.commands.show import show
 from elexirion.console.commands.topics import topics
 from elexirion.console.commands.validate import validate
@@ -17,7 +22,7 @@ from elexirion.console.commands.watch import watch
 from elexirion.console.commands.worker import worker
 
 VERBS: tuple[Callable[..., None], ...] = (
-    run, dev, worker, topics, validate, runs, show, watch, export, cancel,
+    run, dev, worker, topics, validate, graph, schema, runs, show, watch, explain, replay, export, cancel, health,
 )  # fmt: skip
 
 

@@ -42,6 +42,20 @@ def read_file(path: Path) -> PipelineFile:
     return PipelineFile(path, loaded, loaded.warnings)
 
 
+def read_one(path: Path) -> Loaded:
+    """A file that is looked at and not run; warnings go to stderr. Raises CommandProblem with all errors."""
+    file = read_file(path)
+    _print(file.problems)
+    if file.loaded is None:
+        count = len(file.errors)
+        raise CommandProblem(
+            "invalid_pipeline",
+            f"{count} error{'s' if count > 1 else ''} in {path}.",
+            more={"problems": [document(problem) for problem in file.errors]},
+        )
+    return file.loaded
+
+
 def read_runnable(paths: Sequence[Path], inputs: dict[str, Any]) -> list[Loaded]:
     """All files; warnings go to stderr. Raises CommandProblem with everything that is wrong."""
     files = [read_file(path) for path in paths]

@@ -32,6 +32,7 @@ COMMANDS = _family(
     ("RetryRun", 1, commands.RetryRun),
     ("ForkRun", 1, commands.ForkRun),
     ("Signal", 1, commands.Signal),
+    ("ChildEnded", 1, commands.ChildEnded),
 )
 
 TERMINALS = _family(
@@ -53,6 +54,8 @@ DECISIONS = (
         ("StepTimedOut", 1, step.StepTimedOut),
         ("StepOrphaned", 1, step.StepOrphaned),
         ("VariablesSet", 1, run.VariablesSet),
+        ("StepExpanded", 1, step.StepExpanded),
+        ("StepConcluded", 1, step.StepConcluded),
         ("IterationStarted", 1, step.IterationStarted),
         ("IterationEnded", 1, step.IterationEnded),
         ("TimerSet", 1, run.TimerSet),
@@ -63,6 +66,7 @@ DECISIONS = (
         ("RunPaused", 1, run.RunPaused),
         ("RunResumed", 1, run.RunResumed),
         ("BudgetExceeded", 1, run.BudgetExceeded),
+        ("ErrorHandlingStarted", 1, run.ErrorHandlingStarted),
     ),
     *TERMINALS,
 )

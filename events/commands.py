@@ -1,8 +1,11 @@
 """What users ask for: the records of the `commands` topic, imperative."""
 
-from typing import Any
+from typing import Any, Literal
 
+from elexirion.events.failure import Failure
 from elexirion.events.record_model import RecordModel
+from elexirion.events.usage import NO_USAGE, Usage
+from elexirion.events.values import Value
 from pydantic import Field
 
 
@@ -21,6 +24,15 @@ class PipelineReference(RecordModel):
     source: RunSource = RunSource()
 
 
+class Parent(RecordModel):
+    """The run and step that started this one; `depth` counts runs above it, `files` are their pipeline files."""
+
+    run_id: str
+    step: str
+    depth: int = Field(default=1, ge=1)
+    files: tuple[str, ...] = ()
+
+
 class StartRun(RecordModel):
     """Start a run of `pipeline` under the envelope's run_id.
 
@@ -34,6 +46,7 @@ class StartRun(RecordModel):
     offline: bool = False
     then: tuple[PipelineReference, ...] = ()
     previous_run_id: str | None = None
+    parent: Parent | None = None
     tags: dict[str, str] = Field(default_factory=dict)
 
 
@@ -73,3 +86,15 @@ class Signal(RecordModel):
 
     name: str
     value: Any = None
+
+
+class ChildEnded(RecordModel):
+    """A child run tells its parent that it ended; written by orchestrators, said again whenever it is asked for."""
+
+    child_run_id: str
+    step: str
+    status: Literal["completed", "failed", "cancelled", "quarantined"]
+    result: Value | None = None
+    failure: Failure | None = None
+    usage: Usage = NO_USAGE
+    cost_usd: float | None = 0.0

@@ -77,3 +77,13 @@ def successor_run_id(run_id: str) -> str:
     if mark and tail.isdigit():
         return f"{head}~{int(tail) + 1}"
     return f"{run_id}~2"
+
+
+def child_run_id(run_id: str, path: str, failures: int) -> str:
+    """Run id of the pipeline that a step starts; another one for each attempt of the step."""
+    return f"{run_id[:100]}~c{content_hash([run_id, path, failures])[:12]}"
+
+
+def child_command_id(run_id: str, child: str) -> str:
+    """Id of the StartRun of a child run; sending it again is harmless."""
+    return f"{run_id}/child/{child}"

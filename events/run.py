@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from elexirion.events.commands import PipelineReference, RunSource
+from elexirion.events.commands import Parent, PipelineReference, RunSource
 from elexirion.events.failure import Failure
 from elexirion.events.record_model import RecordModel
-from elexirion.events.usage import Usage
+from elexirion.events.usage import NO_USAGE, Usage
 from elexirion.events.values import Value
 from pydantic import Field
 
@@ -38,7 +38,7 @@ class CommandRejected(RecordModel):
     content_hash: str
     reason_code: Literal[
         "invalid_pipeline", "missing_inputs", "invalid_inputs", "run_exists", "no_such_run", "run_ended",
-        "conflicting_content", "expired", "not_applicable", "unsupported",
+        "conflicting_content", "expired", "not_applicable", "unsupported", "invalid_command", "no_such_child",
     ]  # fmt: skip
     reason: str
 
@@ -55,6 +55,7 @@ class RunStarted(RecordModel):
     source: RunSource = RunSource()
     then: tuple[PipelineReference, ...] = ()
     previous_run_id: str | None = None
+    parent: Parent | None = None
     tags: dict[str, str] = Field(default_factory=dict)
 
 
@@ -73,21 +74,38 @@ class ChildRunStarted(RecordModel):
     command_id: str
     relation: Literal["then", "step"]
     inputs: dict[str, Any]
+    step: str | None = Field(default=None, description="The pipeline step that waits for the child.")
+    pipeline: Value | None = Field(default=None, description="The child's pipeline, as its StartRun carries it.")
+    source: RunSource = RunSource()
+    due_at: datetime | None = None
 
 
 class ChildRunEnded(RecordModel):
-    """A child run ended."""
+    """A child run ended; the step that started it is over with this record, or fails with it."""
 
+    command_id: str
     child_run_id: str
+    step: str
     status: Literal["completed", "failed", "cancelled", "quarantined"]
     result: Value | None = None
+    failure: Failure | None = None
+    usage: Usage = NO_USAGE
+    cost_usd: float | None = 0.0
 
 
 class TimerSet(RecordModel):
-    """Something is due later."""
+    """A step waits until `due_at`."""
 
-    name: str
+    step: str
     due_at: datetime
+
+
+class ErrorHandlingStarted(RecordModel):
+    """The run is about to fail: what is open is closed, and the steps of `on_error` run before it does."""
+
+    failure: Failure
+    step: str | None = None
+    handlers: dict[str, str] = Field(description="Name and type of each step of `on_error`.")
 
 
 class ApprovalRequested(RecordModel):
@@ -99,11 +117,12 @@ class ApprovalRequested(RecordModel):
 
 
 class SignalReceived(RecordModel):
-    """A signal reached the run."""
+    """A signal reached the run; `step` is the one that waited for it."""
 
     command_id: str
     name: str
     value: Any = None
+    step: str | None = None
 
 
 class RunPaused(RecordModel):

@@ -70,26 +70,54 @@ class StepOrphaned(RecordModel):
 
 
 class StepRefused(RecordModel):
-    """The step could not be rendered or evaluated: it fails before any execution."""
+    """The step failed outside of any execution: it could not be evaluated, or what is inside it failed."""
 
     step: str
     failure: Failure
 
 
+Shape = Literal["items", "loop", "repeat", "branch"]
+"""How a step holds others: one leaf for each item, a block for each item, a block while, one block of several."""
+
+
+class StepExpanded(RecordModel):
+    """A step with steps inside begins: what it goes over was evaluated once and is recorded here.
+
+    `children` are name and type of the steps inside (of items, whose paths are `step/index`, one under an empty
+    name); `items` is the list gone over, `count` its length; `branch` the key of the chosen block of a switch.
+    """
+
+    step: str
+    step_type: str
+    shape: Shape
+    children: dict[str, str]
+    items: Value | None = None
+    count: int | None = Field(default=None, ge=0)
+    branch: str | None = None
+
+
+class StepConcluded(RecordModel):
+    """A step that runs nowhere itself is over: all inside it ended, its time came, or it was answered."""
+
+    step: str
+    result: Value
+    ended_because: str | None = None
+
+
 class IterationStarted(RecordModel):
-    """One turn of a loop begins."""
+    """One turn of a loop begins; `index` counts from 0."""
 
     step: str
     index: int = Field(ge=0)
-    item: Any = None
 
 
 class IterationEnded(RecordModel):
-    """One turn of a loop ended."""
+    """One turn of a loop ended, or was left out."""
 
     step: str
     index: int = Field(ge=0)
-    ended_because: str | None = None
+    ended_because: Literal["completed", "failed", "break", "skipped"] = "completed"
+    failure: Failure | None = None
 
 
 # Reports: they count only while the execution is open, and only from the incarnation it names -------------
@@ -118,6 +146,10 @@ class StepCompleted(Report):
     stop_reason: str | None = None
     output_file: str | None = None
     duration_s: float = Field(default=0.0, ge=0)
+    turns: Value | None = Field(
+        default=None, description="What the step added to its session: a list of `{user, assistant}`."
+    )
+    fallback: str | None = Field(default=None, description="What stood in for the step's own answer, if anything did.")
 
 
 class StepFailed(Report):

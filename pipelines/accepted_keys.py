@@ -14,6 +14,9 @@ ACCEPTED_KEYS: Mapping[str, str] = {
     "max_input_tokens": _NO_EFFECT,
     "use_content_extractor": _NO_EFFECT,
     "extract_with": _NO_EFFECT,
+    "checkpoint_frequency": "accepted without effect: every event of the log is a checkpoint",
+    "continue_on_restart": "accepted without effect: a run always goes on after a restart",
+    "description": "accepted without effect here",
 }
 
 # Keys that the models know and that still do nothing; at the root of a workflow only.

@@ -1,25 +1,27 @@
-"""What is checked on load beyond the form: names, the graph, functions, and what this version cannot run."""
-
-from collections.abc import Iterator
+"""What is checked on load beyond the form: names, the graph, nesting, functions and sessions."""
 
 from elexirion.pipelines.draft import Draft, DraftStep, Findings
 from elexirion.pipelines.graph import cycle, dependencies_of
 from elexirion.pipelines.name_checks import check_names
 from elexirion.pipelines.near import did_you_mean
-from elexirion.pipelines.uses import FunctionUse, Unsupported
+from elexirion.pipelines.session_names import check_sessions
+from elexirion.pipelines.uses import FunctionUse
 
 
 def check(draft: Draft, findings: Findings) -> None:
     """All checks of one workflow."""
     _duplicates(draft, findings)
     _needs(draft, findings)
+    _nesting(draft.steps, draft, findings)
+    _nesting(draft.on_error, draft, findings)
     _functions(draft, findings)
     check_names(draft, findings)
+    check_sessions(draft, findings)
 
 
 def _duplicates(draft: Draft, findings: Findings) -> None:
     first: dict[str, DraftStep] = {}
-    for step in (*draft.steps, *draft.on_error):
+    for step in draft.all_steps():
         if step.name is None:
             continue
         if step.name in first:
@@ -30,14 +32,22 @@ def _duplicates(draft: Draft, findings: Findings) -> None:
 
 
 def _needs(draft: Draft, findings: Findings) -> None:
-    for group in (draft.steps, draft.on_error):
-        names = [step.name for step in group if step.name is not None]
-        for step in group:
+    everywhere = frozenset(step.name for step in draft.all_steps() if step.name is not None)
+    for block in draft.blocks():
+        names = [step.name for step in block if step.name is not None]
+        for step in block:
             for index, needed in enumerate(step.needs or ()):
                 if needed not in names:
-                    message = f"`needs` names the step `{needed}`, which does not exist"
-                    findings.error((*step.path, "needs", index), message, did_you_mean(needed, names))
-        _cycle(group, findings)
+                    message, hint = _not_there(needed, names, everywhere)
+                    findings.error((*step.path, "needs", index), message, hint)
+        _cycle(block, findings)
+
+
+def _not_there(needed: str, names: list[str], everywhere: frozenset[str]) -> tuple[str, str | None]:
+    if needed in everywhere:
+        hint = "`needs` names steps of the same block; what is over before the block begins needs no mention"
+        return f"`needs` names the step `{needed}`, which stands in another block", hint
+    return f"`needs` names the step `{needed}`, which does not exist", did_you_mean(needed, names)
 
 
 def _cycle(group: tuple[DraftStep, ...], findings: Findings) -> None:
@@ -50,19 +60,20 @@ def _cycle(group: tuple[DraftStep, ...], findings: Findings) -> None:
     findings.error((*paths[circle[0]], "needs"), message, "take one of them out of `needs`")
 
 
+def _nesting(block: tuple[DraftStep, ...], draft: Draft, findings: Findings, around: int = 0) -> None:
+    """Notes the steps that stand too deep, not also what they hold."""
+    for step in block:
+        if around > draft.most_nested:
+            message = f"{around} steps stand around this one, more than {draft.most_nested}"
+            findings.error(step.path, message, "`resource_limits.max_nesting_depth` says how many may")
+            return
+        for inner in step.blocks:
+            _nesting(inner.steps, draft, findings, around + 1)
+
+
 def _functions(draft: Draft, findings: Findings) -> None:
-    for step in _read_steps(draft):
-        assert step.step is not None
-        for use in step.step.uses():
-            match use:
-                case FunctionUse(path, function) if function not in draft.functions:
-                    message = f"the function `{function}` is not declared in `gemini_functions`"
-                    findings.error((*step.path, *path), message, did_you_mean(function, draft.functions))
-                case Unsupported(path, message):
-                    findings.error((*step.path, *path), message)
-                case _:
-                    pass
-
-
-def _read_steps(draft: Draft) -> Iterator[DraftStep]:
-    return (step for step in (*draft.steps, *draft.on_error) if step.step is not None)
+    for step in draft.all_steps():
+        for use in step.uses():
+            if isinstance(use, FunctionUse) and use.function not in draft.functions:
+                message = f"the function `{use.function}` is not declared in `gemini_functions`"
+                findings.error((*step.path, *use.path), message, did_you_mean(use.function, draft.functions))

@@ -158,7 +158,9 @@ def evaluate_expression(expression: Expression, scope: Scope) -> ConditionResult
     found: list[str] = []
     token = _warnings.set(found)
     try:
-        value = run_expression(expression.template.text, _LENIENT, _context(scope))
+        names = _context(scope)
+        _stand_in(expression.template, scope.absent, names)
+        value = run_expression(expression.template.text, _LENIENT, names)
         return ConditionResult(bool(value), tuple(dict.fromkeys(found)))
     except TemplateNameError as error:
         raise TemplateNameError(error.name, error.known or scope.visible()) from None
@@ -237,16 +239,27 @@ def _lenient(value: Any, obj: Any, name: Any) -> Any:
 
 
 _LENIENT = _LenientSandbox()
+_BY_NAME = ("variables", "state", "steps", "_outputs", "_fields")
 
 
 def _context(scope: Scope) -> dict[str, Any]:
     names = context_of(scope)
-    for root in ("inputs", "variables", "state", "global_vars", "steps", "run", "workflow", "_outputs", "_fields"):
+    for root in (*_BY_NAME, "inputs", "global_vars", "run", "workflow"):
         names[root] = _Strict(names[root])
     for name, function in FUNCTIONS.items():
         if names[name] is function:
             names[name] = _without_missing(function)
     return names
+
+
+def _stand_in(template: Template, absent: tuple[str, ...], names: dict[str, Any]) -> None:
+    """Puts a false value where the expression uses one of the names that may be missing and are."""
+    for reference in template.references():
+        root, *below = map(str, reference.path)
+        if root in _BY_NAME and below and below[0] in absent and below[0] not in names[root]:
+            names[root][below[0]] = MissingField(None, names[root], below[0])
+        elif root in absent and root not in names:
+            names[root] = MissingField(None, names, root)
 
 
 def _without_missing(function: Any) -> Any:

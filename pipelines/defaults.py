@@ -1,13 +1,10 @@
 """What a workflow gives to all of its steps."""
 
-from typing import Literal
-
 from elexirion.pipelines.model import Model, Number, Text
 from elexirion.pipelines.options import CacheOptions, ClaudeOptions, ClaudeOutputFormat, TokenBudget
+from elexirion.pipelines.presets import Preset
 from elexirion.pipelines.retry import RetryPolicy
 from pydantic import Field
-
-Preset = Literal["development", "production", "analysis", "chat", "test"]
 
 
 class Defaults(Model, frozen=True):
@@ -17,6 +14,7 @@ class Defaults(Model, frozen=True):
     claude_model: Text | None = None
     claude_output_format: ClaudeOutputFormat | None = None
     claude_preset: Preset | None = None
+    """Preset of every step that asks a Claude model and names none itself."""
     gemini_model: Text | None = None
     gemini_token_budget: TokenBudget | None = None
     output_dir: Text | None = None

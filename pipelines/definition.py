@@ -13,3 +13,8 @@ def step_types(definition: dict[str, Any]) -> dict[str, str]:
     """Name to type of each step, in the order of the file."""
     steps = workflow_of(definition).get("steps") or []
     return {str(step["name"]): str(step["type"]) for step in steps}
+
+
+def unwrapped(value: Any) -> Any:
+    """A pipeline within another one without the `workflow` key that may stand around it."""
+    return value["workflow"] if isinstance(value, dict) and set(value) == {"workflow"} else value

@@ -1,13 +1,25 @@
 """A pipeline as far as it could be read: what the checks look at, also when parts of the file are wrong."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from elexirion.pipelines.inputs import NeededInput
 from elexirion.pipelines.marks import Marks
 from elexirion.pipelines.problems import KeyPath, Problem, written
+from elexirion.pipelines.steps.composite import CompositeStep
 from elexirion.pipelines.steps.step import Step
+from elexirion.pipelines.uses import Use
+
+Wanted = tuple[tuple[KeyPath, str], ...]
+"""Expressions that a parent takes from a pipeline, with where they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftBlock:
+    """Steps inside a step."""
+
+    steps: tuple["DraftStep", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +30,23 @@ class DraftStep:
     name: str | None
     needs: tuple[str, ...] | None
     step: Step | None
+    blocks: tuple[DraftBlock, ...] = ()
+    local_names: frozenset[str] = frozenset()
+    """Names that exist within it alone."""
+
+    def inside(self) -> Iterator["DraftStep"]:
+        """All steps inside it, each before what it holds."""
+        for block in self.blocks:
+            for step in block.steps:
+                yield step
+                yield from step.inside()
+
+    def uses(self) -> Iterator[Use]:
+        """Everything it takes from elsewhere, for itself and for its items or turns."""
+        if self.step is not None:
+            yield from self.step.uses()
+        if isinstance(self.step, CompositeStep):
+            yield from self.step.inner_uses()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +63,25 @@ class Draft:
     default_options: Any
     """`defaults.claude_options` as read, for the templates in it."""
     output: Any
+    most_nested: int = 10
+    """How many steps may stand around a step."""
     prefix: KeyPath = ()
     supplied: bool = False
     """Whether an earlier pipeline of a chain supplies the inputs."""
+    wanted: Wanted = ()
+
+    def all_steps(self) -> Iterator[DraftStep]:
+        """Every step, also inside of others and of `on_error`."""
+        for step in (*self.steps, *self.on_error):
+            yield step
+            yield from step.inside()
+
+    def blocks(self) -> Iterator[tuple[DraftStep, ...]]:
+        """Every list of steps that `needs` orders."""
+        yield self.steps
+        yield self.on_error
+        for step in self.all_steps():
+            yield from (block.steps for block in step.blocks)
 
 
 @dataclass(slots=True)
@@ -47,6 +92,8 @@ class Findings:
     marks: Marks
     problems: list[Problem] = field(default_factory=list)
     needed: dict[str, NeededInput] = field(default_factory=dict)
+    places: dict[str, KeyPath] = field(default_factory=dict)
+    """Where each needed input is used first."""
 
     def error(self, path: KeyPath, message: str, hint: str | None = None, line_in_text: int | None = None) -> None:
         self._add("error", path, message, hint, line_in_text)
@@ -59,12 +106,10 @@ class Findings:
         known = self.needed.get(name)
         if known is None or line < known.line:
             self.needed[name] = NeededInput(name, line)
+            self.places[name] = path
 
     def _add(self, severity: Any, path: KeyPath, message: str, hint: str | None, line_in_text: int | None) -> None:
         mark = self.marks.find(path)
         line = mark.line if line_in_text is None else mark.content_line + line_in_text - 1
         column = mark.column if line == mark.line else 1
         self.problems.append(Problem(severity, message, hint, self.file, line, column, written(path)))
-
-
-Check = Callable[[Draft, Findings], None]

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)\s*")
@@ -32,4 +32,7 @@ Duration = Annotated[
     Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)] | str,
     Field(union_mode="left_to_right"),
     AfterValidator(_positive),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^{_TEXT.pattern}$"}]}
+    ),
 ]

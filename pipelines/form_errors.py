@@ -27,10 +27,14 @@ def _path(details: ErrorDetails, raw: dict[str, Any]) -> KeyPath:
     """The location without the tags of unions, which are no keys of the file."""
     path: list[str | int] = []
     value: Any = raw
+    tagged: Any = None
     location = details["loc"]
     for index, part in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(value, dict) and not _is_tag(part, value, last):
+        if isinstance(value, dict) and tagged is not value and _is_tag(part, value, last):
+            # Once only: the step type `pipeline` has a key `pipeline` as well.
+            tagged = value
+        elif isinstance(value, dict):
             if part not in value and "workflow" in value and isinstance(value["workflow"], dict):
                 path.append("workflow")
                 value = value["workflow"]

@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 
 # A fence of Markdown around the whole answer or within it.
-_FENCE = re.compile(r"```(?:json|JSON)[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json|JSON)[ \t]*\r?\n(.*?)```", re.DOTALL)
 NOT_JSON = object()
 
 
@@ -16,11 +16,11 @@ def text_of(value: Any) -> str:
 
 def parsed(text: str) -> Any:
     """The value of a text that is JSON, also inside a ```json fence; None for any other text."""
-    for candidate in (text, *_FENCE.findall(text)[:1]):
-        value = _value(candidate)
-        if value is not NOT_JSON:
-            return value
-    return None
+    value = _value(text)
+    if value is NOT_JSON:
+        fenced = _FENCE.search(text)
+        value = _value(fenced[1]) if fenced else NOT_JSON
+    return None if value is NOT_JSON else value
 
 
 def _value(text: str) -> Any:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationInfo, model_validator
+from pydantic import AliasChoices, BaseModel, Field, ValidationInfo, model_validator
+from pydantic.fields import FieldInfo
 
 Whole = Annotated[int, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
@@ -20,6 +21,16 @@ class Readings:
     """
 
     by_id: dict[int, type["Model"]] = field(default_factory=dict)
+    copies: dict[int, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+    """Completed mappings by their id, each with the one of the file; kept, so that no id is used twice."""
+
+    def completed(self, original: dict[str, Any], completed: dict[str, Any]) -> None:
+        """What a model reads in `completed` is a reading of `original`."""
+        self.copies[id(completed)] = (completed, original)
+
+    def note(self, mapping: dict[str, Any], model: type["Model"]) -> None:
+        original = self.copies[id(mapping)][1] if id(mapping) in self.copies else mapping
+        self.by_id[id(original)] = model
 
     def model_of(self, mapping: dict[str, Any]) -> type["Model"] | None:
         return self.by_id.get(id(mapping))
@@ -32,11 +43,20 @@ class Model(BaseModel, frozen=True, extra="ignore", use_attribute_docstrings=Tru
     @classmethod
     def _record_reading(cls, data: Any, info: ValidationInfo) -> Any:
         if isinstance(info.context, Readings) and isinstance(data, dict):
-            info.context.by_id[id(data)] = cls
+            info.context.note(data, cls)
         return data
 
     @classmethod
     def known_keys(cls) -> frozenset[str]:
-        names = set(cls.model_fields)
-        names.update(info.alias for info in cls.model_fields.values() if info.alias)
-        return frozenset(names)
+        """The keys as files write them: an alias stands instead of the field's own name."""
+        return frozenset(key for name, info in cls.model_fields.items() for key in _spellings(name, info))
+
+
+def _spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
+    match info.validation_alias:
+        case AliasChoices(choices=choices):
+            return tuple(choice for choice in choices if isinstance(choice, str))
+        case str() as alias:
+            return (alias,)
+        case _:
+            return (name,)

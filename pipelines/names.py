@@ -99,7 +99,12 @@ class _Steps(Mapping[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """All names of one evaluation; `iterator` names the item of the innermost loop, if there is one."""
+    """All names of one evaluation.
+
+    `iterator` names the item of the innermost loop, if there is one; `outer` has the items of the loops
+    around it by their iterator names. `sessions` has the history of each session by its name, oldest first.
+    `absent` are names that may be missing: in a condition they count as false, and warn.
+    """
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -115,6 +120,9 @@ class Scope:
     loop: Mapping[str, Any] | None = None
     error: Any = None
     output_fields: Mapping[str, Any] = field(default_factory=dict)
+    outer: Mapping[str, Any] = field(default_factory=dict)
+    sessions: Mapping[str, list[dict[str, str]]] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
 
     def names(self) -> dict[str, Any]:
         """Every name with its value: iterator, loop, inputs, variables, steps, in this precedence."""
@@ -130,7 +138,7 @@ class Scope:
         own = self._of_loop()
         if name in own:
             return own[name]
-        if name in ROOTS or name in (OUTPUTS, FIELDS, "error"):
+        if name in ROOTS or name in (OUTPUTS, FIELDS) or (name == "error" and self.error is not None):
             return self._root(name)
         for group in (self.inputs, self.variables):
             if name in group:
@@ -145,8 +153,8 @@ class Scope:
 
     def _of_loop(self) -> dict[str, Any]:
         if self.loop is None and self.iterator is None:
-            return {}
-        names: dict[str, Any] = {"item": self.item, "loop": self.loop or {}}
+            return dict(self.outer)
+        names: dict[str, Any] = {**self.outer, "item": self.item, "loop": self.loop or {}}
         if self.iterator is not None:
             names[self.iterator] = self.item
         return names

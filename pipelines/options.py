@@ -11,7 +11,10 @@ def _with_underscore(value: Any) -> Any:
     return value.replace("-", "_") if isinstance(value, str) else value
 
 
-ClaudeOutputFormat = Annotated[Literal["text", "json", "stream_json"], BeforeValidator(_with_underscore)]
+ClaudeOutputFormat = Annotated[
+    Literal["text", "json", "stream_json"],
+    BeforeValidator(_with_underscore, json_schema_input_type=Literal["text", "json", "stream_json", "stream-json"]),
+]
 
 
 class ClaudeOptions(Model, frozen=True):

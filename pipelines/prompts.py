@@ -1,6 +1,6 @@
 """A prompt's segments into one text, when its step is scheduled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, assert_never
@@ -16,12 +16,15 @@ from elexirion.pipelines.segments import (
     SessionContextSegment,
     StaticSegment,
 )
+from elexirion.pipelines.sessions import Turn, as_text, last_turns
 from elexirion.pipelines.template_errors import TemplateError, TemplateNameError
 
 SUMMARY_LENGTH = 500
 ReadFile = Callable[[str], bytes]
 """Gives the content of a file by the path of its segment; raises OSError or ValueError when it may not."""
 RenderText = Callable[[str], str]
+History = Callable[[str], Sequence[Turn]]
+"""Gives the history of a session by one of its names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +35,41 @@ class RenderedPrompt:
     files: tuple[tuple[str, str], ...] = ()
 
 
-def render_prompt(prompt: Prompt, scope: Scope, read_file: ReadFile, render_text: RenderText) -> RenderedPrompt:
+def no_history(session: str) -> Sequence[Turn]:
+    """The history where there are no sessions."""
+    return ()
+
+
+def render_prompt(
+    prompt: Prompt, scope: Scope, read_file: ReadFile, render_text: RenderText, history: History = no_history
+) -> RenderedPrompt:
     """The segments joined by newlines; raises TemplateError for whatever cannot be had."""
     if isinstance(prompt, str):
         return RenderedPrompt(render_text(prompt))
-    rendered = [_segment(segment, scope, read_file, render_text) for segment in prompt]
+    rendered = [_segment(segment, scope, read_file, render_text, history) for segment in prompt]
     files = tuple(file for part in rendered for file in part.files)
     return RenderedPrompt("\n".join(part.text for part in rendered), files)
 
 
-def _segment(segment: AnySegment, scope: Scope, read_file: ReadFile, render_text: RenderText) -> RenderedPrompt:
+def _segment(
+    segment: AnySegment, scope: Scope, read_file: ReadFile, render_text: RenderText, history: History
+) -> RenderedPrompt:
+    def rendered(text: str) -> str:
+        return render_text(text) if segment.template else text
+
     match segment:
         case StaticSegment():
-            return RenderedPrompt(render_text(segment.content) if segment.template else segment.content)
+            return RenderedPrompt(rendered(segment.content))
         case FileSegment():
-            return _file(render_text(segment.path) if segment.template else segment.path, read_file)
+            return _file(rendered(segment.path), read_file)
         case PreviousResponseSegment():
             return RenderedPrompt(_previous(segment, scope))
-        case SessionContextSegment() | ClaudeContinueSegment():
-            raise TemplateError(f"a `{segment.type}` segment needs a session: not supported by this version")
+        case SessionContextSegment():
+            told = history(rendered(segment.session_id or ""))
+            return RenderedPrompt(as_text(last_turns(told, segment.include_last_n)))
+        case ClaudeContinueSegment():
+            told, new = history(rendered(segment.session_id or "")), rendered(segment.new_prompt or "")
+            return RenderedPrompt("\n\n".join(text for text in (as_text(told), new) if text))
         case _:
             assert_never(segment)
 

@@ -5,7 +5,7 @@ and hands their values in as `evaluated`. Nothing here waits, so the middle stay
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elexirion.pipelines import conditions, templates
@@ -18,8 +18,11 @@ from elexirion.pipelines.prompts import ReadFile, render_prompt
 from elexirion.pipelines.sandbox import text_in_template
 from elexirion.pipelines.schema import Pipeline
 from elexirion.pipelines.segments import Prompt
+from elexirion.pipelines.session_names import sessions_by_name
+from elexirion.pipelines.steps.composite import CompositeStep, names_within
+from elexirion.pipelines.steps.step import Rendering, Step
 from elexirion.pipelines.template_errors import TemplateError
-from elexirion.pipelines.uses import ConditionUse, TemplateUse, templates_in
+from elexirion.pipelines.uses import ExpressionUse, TemplateUse, Use, templates_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,21 @@ class RenderedStep:
     prompt_files: tuple[tuple[str, str], ...]
 
 
+def rendering_of(
+    pipeline: Pipeline, scope: Scope, read_file: ReadFile, evaluated: Evaluated | None = None
+) -> Rendering:
+    """What the methods of a composite step ask for when it is expanded."""
+    return _Rendering(pipeline, scope, read_file, evaluated or {})
+
+
 def render_step(
-    pipeline: Pipeline, step_name: str, scope: Scope, read_file: ReadFile, evaluated: Evaluated | None = None
+    pipeline: Pipeline, step: Step | str, scope: Scope, read_file: ReadFile, evaluated: Evaluated | None = None
 ) -> RenderedStep:
-    """The step with all its templates rendered and files read; raises TemplateError."""
-    effective = pipeline.effective(step_name)
+    """The step, given by itself or by its name, with all its templates rendered and files read.
+
+    Raises TemplateError.
+    """
+    effective = pipeline.effective(step)
     step = effective.step
     rendering = _Rendering(pipeline, scope, read_file, evaluated or {})
     config = step.config(effective.options, rendering)
@@ -46,10 +59,14 @@ def render_step(
 
 
 def condition_holds(
-    pipeline: Pipeline, step_name: str, scope: Scope, evaluated: Evaluated | None = None
+    pipeline: Pipeline, step: Step | str, scope: Scope, evaluated: Evaluated | None = None
 ) -> ConditionResult:
     """Whether the step runs; a step without condition does. Raises TemplateError."""
-    condition = pipeline.step(step_name).condition
+    return condition_value(pipeline.found(step).condition, scope, evaluated)
+
+
+def condition_value(condition: Any, scope: Scope, evaluated: Evaluated | None = None) -> ConditionResult:
+    """Whether a condition holds, such as the `break_when` of a loop; None does. Raises TemplateError."""
     if condition is None:
         return ConditionResult(True)
     known = {
@@ -67,19 +84,32 @@ def render_output(pipeline: Pipeline, scope: Scope, evaluated: Evaluated | None 
     return _output(pipeline, pipeline.output, scope, evaluated or {})
 
 
-def isolated_in_step(pipeline: Pipeline, step_name: str) -> tuple[Isolated, ...]:
-    """The templates of a step, without its condition, that must be evaluated elsewhere."""
-    step = pipeline.step(step_name)
-    uses = [use for use in step.uses() if isinstance(use, TemplateUse)]
-    uses += templates_in(pipeline.effective(step_name).options, ())
-    found = (Isolated("template", use.source) for use in uses if templates.parse(use.source).isolated)
+def with_absent(loop: CompositeStep, scope: Scope) -> Scope:
+    """The scope of a loop's own conditions: steps and variables of its turns count as false before there are any."""
+    return replace(scope, absent=names_within(loop))
+
+
+def isolated_in_step(pipeline: Pipeline, step: Step | str) -> tuple[Isolated, ...]:
+    """The templates and expressions of a step, without its conditions, that must be evaluated elsewhere.
+
+    Of a composite step these are what it goes over or chooses by, not what the steps inside use.
+    """
+    effective = pipeline.effective(step)
+    sources = [*effective.step.uses(), *templates_in(effective.options, ())]
+    found = (isolated for isolated in map(_of_use, sources) if isolated is not None and parsed(isolated).isolated)
     return tuple(dict.fromkeys(found))
 
 
-def isolated_in_condition(pipeline: Pipeline, step_name: str) -> tuple[Isolated, ...]:
-    """The expressions of a step's condition that must be evaluated elsewhere."""
-    uses = (use for use in pipeline.step(step_name).uses() if isinstance(use, ConditionUse))
-    found = (part for use in uses for part in conditions.expressions(conditions.parse(use.condition)))
+def isolated_in_condition(pipeline: Pipeline, step: Step | str) -> tuple[Isolated, ...]:
+    """The expressions of a step's `condition` that must be evaluated elsewhere."""
+    return isolated_in_conditions(pipeline.found(step).condition)
+
+
+def isolated_in_conditions(condition: Any) -> tuple[Isolated, ...]:
+    """The expressions of any condition that must be evaluated elsewhere; None has none."""
+    if condition is None:
+        return ()
+    found = conditions.expressions(conditions.parse(condition))
     return tuple(dict.fromkeys(Isolated("condition", part.source) for part in found if part.template.isolated))
 
 
@@ -128,11 +158,20 @@ class _Rendering:
             case _:
                 return source
 
+    def expression(self, source: Any) -> Any:
+        if isinstance(source, str) and not templates.is_template(source):
+            return value_of(Isolated("expression", source), self.scope, self.evaluated)
+        return self.value(source)
+
+    def session(self, name: str) -> list[dict[str, str]]:
+        session = sessions_by_name(self.pipeline.by_name.values()).get(name, name)
+        return [dict(turn) for turn in self.scope.sessions.get(session, ())]
+
     def text(self, source: str) -> str:
         return text_in_template(self._rendered(source))
 
     def prompt(self, prompt: Prompt) -> str:
-        rendered = render_prompt(prompt, self.scope, self.read_file, self.text)
+        rendered = render_prompt(prompt, self.scope, self.read_file, self.text, self.session)
         self.files.extend(rendered.files)
         return rendered.text
 
@@ -165,12 +204,22 @@ def _output(pipeline: Pipeline, output: Any, scope: Scope, evaluated: Evaluated)
             return output
 
 
+def _of_use(use: Use) -> Isolated | None:
+    match use:
+        case TemplateUse():
+            return Isolated("template", use.source)
+        case ExpressionUse():
+            return Isolated("expression", use.source)
+        case _:
+            return None
+
+
 def _of_output(source: str) -> Isolated:
     return Isolated("template" if templates.is_template(source) else "expression", source)
 
 
 def _is_step(pipeline: Pipeline, text: str) -> bool:
-    return any(step.name == text for step in pipeline.steps)
+    return text in pipeline.by_name
 
 
 def _last_result(pipeline: Pipeline, scope: Scope) -> Any:

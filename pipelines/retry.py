@@ -1,11 +1,21 @@
 """How often and how fast a failed attempt is repeated."""
 
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from elexirion.pipelines.model import Model, NotNegative, Positive
 from pydantic import Field
 
 Backoff = Literal["exponential", "linear", "fixed"]
+
+# What older files call the causes of a retry, and the kinds of failure that these are; other names stay as they are.
+CONDITIONS: Mapping[str, tuple[str, ...]] = {
+    "api_error": ("rate_limited", "overloaded", "bad_response", "connection", "cut_stream"),
+    "connection_error": ("connection", "timeout_connect", "cut_stream"),
+    "network_error": ("connection", "timeout_connect", "cut_stream"),
+    "rate_limit": ("rate_limited",),
+    "server_error": ("overloaded", "bad_response"),
+}
 
 
 class RetryPolicy(Model, frozen=True):
@@ -23,6 +33,14 @@ class RetryPolicy(Model, frozen=True):
     """Whether the delay varies at random, so that many steps do not repeat at one moment."""
     retry_on: tuple[str, ...] | None = None
     """Kinds of failure that are repeated; without it, those that pass by themselves."""
+
+
+def failure_kinds(conditions: Iterable[str]) -> tuple[str, ...]:
+    """The kinds of failure behind these names, each once.
+
+    A turn limit that was reached (`max_turns`) is no failure: the step answers with a fallback, and repeats nothing.
+    """
+    return tuple(dict.fromkeys(kind for name in conditions for kind in CONDITIONS.get(name, (name,))))
 
 
 class RetryConfig(Model, frozen=True):
@@ -44,7 +62,7 @@ class RetryConfig(Model, frozen=True):
             "base_delay_ms": self.base_delay_ms,
             "max_delay_ms": self.max_delay_ms,
             "backoff": self.backoff_strategy,
-            "retry_on": self.retry_on or self.retry_conditions,
+            "retry_on": failure_kinds(self.retry_on or self.retry_conditions or ()) or None,
         }
         return RetryPolicy.model_validate({key: value for key, value in given.items() if value is not None})
 

@@ -6,9 +6,11 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from elexirion.pipelines.defaults import Defaults
+from elexirion.pipelines.definition import unwrapped
 from elexirion.pipelines.effective import EffectiveStep, effective_step
 from elexirion.pipelines.model import Model, Number, Positive, Text
-from elexirion.pipelines.steps.registry import AnyStep
+from elexirion.pipelines.steps.composite import nested
+from elexirion.pipelines.steps.registry import STEP_TYPES, AnyStep
 from elexirion.pipelines.steps.step import Step
 from pydantic import BeforeValidator, Field
 
@@ -51,10 +53,6 @@ class ResourceLimits(Model, frozen=True):
     max_tokens: Positive | None = None
 
 
-def _unwrapped(value: Any) -> Any:
-    return value["workflow"] if isinstance(value, dict) and set(value) == {"workflow"} else value
-
-
 class Pipeline(Model, frozen=True):
     """A workflow: its steps and what holds for all of them."""
 
@@ -77,7 +75,7 @@ class Pipeline(Model, frozen=True):
     resource_limits: ResourceLimits = ResourceLimits()
     output: str | dict[str, Any] | None = None
     """The result of the run: an expression, a step's name, or names with expressions."""
-    then: tuple[Annotated["Pipeline", BeforeValidator(_unwrapped)], ...] = ()
+    then: tuple[Annotated["Pipeline", BeforeValidator(unwrapped)], ...] = ()
     """Pipelines that run after this one, each with the output of the one before."""
     on_error: tuple[AnyStep, ...] = ()
     """Steps that run when the run is about to fail."""
@@ -86,25 +84,36 @@ class Pipeline(Model, frozen=True):
     hooks: Any = None
 
     def step(self, name: str) -> Step:
-        """The step of that name; raises KeyError."""
-        return self._by_name[name]
+        """The step of that name, also one inside of others; raises KeyError."""
+        return self.by_name[name]
 
-    def effective(self, step_name: str) -> EffectiveStep:
-        """The step with `defaults` applied; raises KeyError."""
-        return effective_step(self.step(step_name), self.defaults, self.output_dir)
+    def found(self, step: Step | str) -> Step:
+        """The step itself, or the one of that name; raises KeyError."""
+        return self.by_name[step] if isinstance(step, str) else step
+
+    def effective(self, step: Step | str) -> EffectiveStep:
+        """The step, by itself or by its name, with `defaults` applied; raises KeyError."""
+        return effective_step(self.found(step), self.defaults, self.output_dir, self.environment)
 
     @cached_property
-    def _by_name(self) -> dict[str, Step]:
-        return {step.name: step for step in (*self.on_error, *self.steps)}
+    def by_name(self) -> dict[str, Step]:
+        """Every step of the file: those inside of others and of `on_error` too."""
+        return {step.name: step for step in nested((*self.on_error, *self.steps))}
 
     def definition(self) -> dict[str, Any]:
         """The pipeline as plain JSON, with what the author wrote and nothing more."""
-        return self.model_dump(mode="json", exclude_unset=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     @property
     def sha256(self) -> str:
         """Hash of the definition in canonical JSON."""
         return definition_sha256(self.definition())
+
+
+# Inline children are pipelines: with their model known, the models of all steps are whole.
+_models: tuple[type[Model], ...] = (*STEP_TYPES.values(), Pipeline)
+for _model in _models:
+    _model.model_rebuild(_types_namespace={"AnyStep": AnyStep, "Pipeline": Pipeline})
 
 
 def definition_sha256(definition: dict[str, Any]) -> str:

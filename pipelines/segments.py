@@ -43,19 +43,26 @@ class PreviousResponseSegment(Segment, frozen=True):
 
 
 class SessionContextSegment(Segment, frozen=True):
-    """The history of a session."""
+    """The history of a session as text."""
 
     type: Literal["session_context"]
     session_id: Text | None = None
+    """A `session_name`, or a step of the type `claude_session`; in such a step its own session where left out."""
     include_last_n: NotNegative | None = None
+    """How many of the last turns are included; all where left out."""
+    persist: bool = False
+    """Whether the session may come from other runs alone, without a step in this file."""
 
 
 class ClaudeContinueSegment(Segment, frozen=True):
-    """A further turn of a session."""
+    """A further turn of a session: its history, and what is said now."""
 
     type: Literal["claude_continue"]
     session_id: Text | None = None
+    """A `session_name`, or a step of the type `claude_session`; in such a step its own session where left out."""
     new_prompt: str | None = None
+    persist: bool = False
+    """Whether the session may come from other runs alone, without a step in this file."""
 
 
 AnySegment = Annotated[

@@ -1,7 +1,7 @@
 """What a step takes from the rest of the pipeline, each with the key path that says so."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from elexirion.pipelines.problems import KeyPath
@@ -19,6 +19,14 @@ from elexirion.pipelines.templates import is_template
 @dataclass(frozen=True, slots=True)
 class TemplateUse:
     """A text that is rendered when the step is ready."""
+
+    path: KeyPath
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionUse:
+    """An expression without braces that is evaluated when the step is ready."""
 
     path: KeyPath
     source: str
@@ -49,14 +57,20 @@ class FunctionUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsupported:
-    """Something of the language that this version cannot run yet."""
+class SessionUse:
+    """A conversation whose history is taken; `persist` where only other runs may carry it on."""
 
     path: KeyPath
-    message: str
+    session: str | None
+    persist: bool
 
 
-Use = TemplateUse | ConditionUse | StepUse | FunctionUse | Unsupported
+Use = TemplateUse | ExpressionUse | ConditionUse | StepUse | FunctionUse | SessionUse
+
+
+def below(use: Use, path: KeyPath) -> Use:
+    """The same use of a part that stands at `path`."""
+    return replace(use, path=(*path, *use.path))
 
 
 def templates_in(value: Any, path: KeyPath) -> Iterator[TemplateUse]:
@@ -73,8 +87,16 @@ def templates_in(value: Any, path: KeyPath) -> Iterator[TemplateUse]:
                 yield from templates_in(item, (*path, index))
 
 
-def uses_of_prompt(prompt: Prompt, path: KeyPath) -> Iterator[Use]:
-    """What the segments of a prompt use."""
+def expressions_in(value: Any, path: KeyPath) -> Iterator[Use]:
+    """A text that is an expression with or without braces; of other values the templates in them."""
+    if isinstance(value, str) and not is_template(value):
+        yield ExpressionUse(path, value)
+    else:
+        yield from templates_in(value, path)
+
+
+def uses_of_prompt(prompt: Prompt, path: KeyPath, own_session: str | None = None) -> Iterator[Use]:
+    """What the segments of a prompt use; `own_session` is the one meant where a segment names none."""
     if isinstance(prompt, str):
         yield from templates_in(prompt, path)
         return
@@ -88,7 +110,16 @@ def uses_of_prompt(prompt: Prompt, path: KeyPath) -> Iterator[Use]:
             case PreviousResponseSegment():
                 yield StepUse((*here, "step"), segment.step)
             case SessionContextSegment() | ClaudeContinueSegment():
-                message = f"a `{segment.type}` segment needs a session: not supported by this version"
-                yield Unsupported((*here, "type"), message)
+                yield from _of_session(segment, here, own_session)
             case _:
                 pass
+
+
+def _of_session(
+    segment: SessionContextSegment | ClaudeContinueSegment, path: KeyPath, own_session: str | None
+) -> Iterator[Use]:
+    yield SessionUse((*path, "session_id"), segment.session_id or own_session, segment.persist)
+    if segment.template:
+        yield from templates_in(segment.session_id, (*path, "session_id"))
+    if segment.template and isinstance(segment, ClaudeContinueSegment):
+        yield from templates_in(segment.new_prompt, (*path, "new_prompt"))

@@ -34,6 +34,7 @@ MAX_ALIASED = 1024 * 1024
 
 _PREFIX = "tag:yaml.org,2002:"
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+_ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9a-f]{4})", re.IGNORECASE)
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -50,7 +51,7 @@ def read(text: str, file: str) -> Document:
     """Read one YAML or JSON document; raises PipelineInvalid where nothing can be read at all."""
     text = text.removeprefix("\ufeff")
     _check_size(text, file)
-    composer = _Composer(file, _events(_json_pairs(text), file))
+    composer = _Composer(file, _events(_without_escapes(text), file))
     value = composer.document()
     return Document(value, Marks(composer.marks), tuple(composer.problems))
 
@@ -67,15 +68,24 @@ def _check_size(text: str, file: str) -> None:
         )
 
 
-def _json_pairs(text: str) -> str:
-    """JSON writes characters beyond 16 bits as two escapes, which YAML refuses: make them one."""
-    if not text.lstrip().startswith("{") or not _SURROGATES.search(text):
+def _without_escapes(text: str) -> str:
+    """JSON without escapes of printable characters, which make a key longer than the 1024 characters YAML accepts.
+
+    Characters beyond 16 bits are two escapes in JSON, which YAML refuses: these become one.
+    """
+    if not text.lstrip().startswith("{") or "\\u" not in text:
         return text
     try:
         json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return _SURROGATES.sub(_one_escape, text)
+    return _ESCAPES.sub(_unescaped, _SURROGATES.sub(_one_escape, text))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    character = chr(int(match[2], 16))
+    is_plain = character.isprintable() and character not in '"\\'
+    return match[1] + character if is_plain else match[0]
 
 
 def _one_escape(match: re.Match[str]) -> str:

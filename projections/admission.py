@@ -9,6 +9,7 @@ from elexirion.events import run, step
 from elexirion.events.catalog import CLOSING_REPORT_NAMES, DECISION_NAMES, REPORT_NAMES
 from elexirion.events.envelope import Record
 from elexirion.events.identifiers import ExecutionId
+from elexirion.projections.paths import step_at
 from elexirion.projections.run_state import RunState
 
 Refusal = Literal[
@@ -83,8 +84,22 @@ def _precondition(state: RunState, data: object) -> Refusal | None:
             return _next_execution(state, data)
         case step.StepRetryScheduled():
             return _step_in(state, data.step, "failed")
-        case step.StepSkipped() | step.StepRefused() | run.VariablesSet():
+        case step.StepSkipped() | run.VariablesSet() | step.StepExpanded() | run.TimerSet() | run.ApprovalRequested():
             return _step_in(state, data.step, "pending")
+        case step.StepRefused():
+            return _step_in(state, data.step, "pending", "expanded", "timed", "asked", "child")
+        case step.StepConcluded():
+            return _step_in(state, data.step, "expanded", "timed", "asked")
+        case step.IterationStarted() | step.IterationEnded():
+            return _turn(state, data)
+        case run.SignalReceived() if data.step is not None:
+            return _step_in(state, data.step, "asked")
+        case run.ChildRunStarted() if data.step is not None:
+            return _step_in(state, data.step, "pending")
+        case run.ChildRunEnded():
+            return None if _waits_for_child(state, data) else "step_not_ready"
+        case run.ErrorHandlingStarted():
+            return "step_not_ready" if state.failing else None
         case run.RunCompleted() | run.RunFailed() | run.RunCancelled() | run.RunQuarantined():
             return "wrong_position" if data.position not in (None, state.position + 1) else None
         case _:
@@ -99,7 +114,7 @@ def _open_execution(state: RunState, execution_id: str) -> Refusal | None:
 
 
 def _next_execution(state: RunState, data: step.StepScheduled) -> Refusal | None:
-    known = state.steps.get(data.step)
+    known = step_at(state, data.step)
     if known is None:
         return "unknown_step"
     expected = str(ExecutionId(state.run_id, data.step, known.scheduled + 1))
@@ -107,11 +122,26 @@ def _next_execution(state: RunState, data: step.StepScheduled) -> Refusal | None
     return None if ready else "step_not_ready"
 
 
-def _step_in(state: RunState, name: str, status: str) -> Refusal | None:
-    known = state.steps.get(name)
+def _step_in(state: RunState, path: str, *statuses: str) -> Refusal | None:
+    known = step_at(state, path)
     if known is None:
         return "unknown_step"
-    return None if known.status == status else "step_not_ready"
+    return None if known.status in statuses else "step_not_ready"
+
+
+def _turn(state: RunState, data: step.IterationStarted | step.IterationEnded) -> Refusal | None:
+    known = step_at(state, data.step)
+    inside = known.inside if known is not None and known.status == "expanded" else None
+    if inside is None or inside.shape not in ("loop", "repeat"):
+        return "step_not_ready"
+    begins = isinstance(data, step.IterationStarted) or data.ended_because == "skipped"
+    ready = data.index == len(inside.turns) if begins else inside.turns.get(data.index, "none") is None
+    return None if ready else "step_not_ready"
+
+
+def _waits_for_child(state: RunState, data: run.ChildRunEnded) -> bool:
+    child = state.children.get(data.step)
+    return child is not None and child.run_id == data.child_run_id
 
 
 def closes_an_execution(record: Record) -> bool:

@@ -5,7 +5,8 @@ from typing import Any
 from elexirion.events.canonical import content_hash
 from elexirion.events.envelope import Record, utc_text
 from elexirion.events.values import Value
-from elexirion.projections.run_state import RunState, evolve
+from elexirion.projections.evolve import evolve
+from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import StepState
 
 

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from elexirion.events import run
+from elexirion.events.commands import ChildEnded
 from elexirion.events.envelope import Record
 from elexirion.projections.admission import Refusal, refusal
-from elexirion.projections.run_state import RunState, begin, evolve
+from elexirion.projections.evolve import begin, evolve
+from elexirion.projections.run_state import RunState
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -48,12 +50,19 @@ class PendingCommand:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What is remembered of a run after its terminal event; `ended_at` is broker time."""
+    """What is remembered of a run after its terminal event; `ended_at` is broker time.
+
+    `open_children` are runs that it waited for and that are to be cancelled; `to_parent` is what its own parent,
+    if it has one, is told whenever it asks.
+    """
 
     run_id: str
     status: str
     context_hash: str | None
     ended_at: datetime
+    open_children: tuple[str, ...] = ()
+    to_parent: ChildEnded | None = None
+    parent_run_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -154,7 +163,11 @@ class PartitionFold:
 
     def _end(self, state: RunState) -> None:
         del self.runs[state.run_id]
-        self.ended[state.run_id] = EndedRun(state.run_id, state.status, state.context_hash, self.latest)
+        self.ended[state.run_id] = EndedRun(
+            state.run_id, state.status, state.context_hash, self.latest,
+            open_children=tuple(child.run_id for child in state.children.values()),
+            to_parent=_to_parent(state), parent_run_id=state.parent.run_id if state.parent else None,
+        )  # fmt: skip
 
     def _forget(self) -> None:
         """Drop what is older than MEMORY. `latest` never falls: insertion order is time order, and this stops early."""
@@ -165,10 +178,20 @@ class PartitionFold:
             del self.commands[next(iter(self.commands))]
 
 
+def _to_parent(state: RunState) -> ChildEnded | None:
+    if state.parent is None:
+        return None
+    assert state.status not in ("running", "paused")
+    return ChildEnded(
+        child_run_id=state.run_id, step=state.parent.step, status=state.status, result=state.result,
+        failure=state.failure, usage=state.usage, cost_usd=state.cost_usd,
+    )  # fmt: skip
+
+
 def carried_out(data: object) -> str | None:
     """The command whose one outcome this decision is; it counts only while that command waits for one."""
     match data:
-        case run.RunCancelled() | run.RunPaused() | run.RunResumed() | run.SignalReceived():
+        case run.RunCancelled() | run.RunPaused() | run.RunResumed() | run.SignalReceived() | run.ChildRunEnded():
             return data.command_id
         case _:
             return None

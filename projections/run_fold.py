@@ -1,6 +1,6 @@
 """Folding the records of one run from the log, commands included, with a verdict for each.
 
-An export holds only what counted, without the commands: `elexirion.client.exported` folds that.
+An export holds only what counted, without the commands: `fold_counted` folds that.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from elexirion.events.envelope import Record
-from elexirion.projections.admission import Refusal
+from elexirion.projections.admission import Refusal, refusal
+from elexirion.projections.evolve import begin, evolve
 from elexirion.projections.partition import PartitionFold, Refused
-from elexirion.projections.run_state import RunState, evolve
+from elexirion.projections.run_state import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,15 @@ def fold_run(records: Iterable[Record]) -> RunState | None:
     state: RunState | None = None
     for judged in judge_all(records):
         state = judged.state
+    return state
+
+
+def fold_counted(records: Iterable[Record]) -> RunState | None:
+    """The state after records that counted, of which an export is made: the command behind RunStarted is not
+    asked for. Chunks and whatever else does not count change nothing; None where no RunStarted was accepted.
+    """
+    state: RunState | None = None
+    for record in records:
+        if refusal(state, record) is None:
+            state = begin(record) if state is None else evolve(state, record)
     return state

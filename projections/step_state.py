@@ -1,17 +1,23 @@
 """What is known of a step and of each of its executions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from elexirion.events.failure import Failure
+from elexirion.events.step import Shape
 from elexirion.events.usage import NO_USAGE, Usage
 from elexirion.events.values import Value
 
-StepStatus = Literal["pending", "open", "failed", "waiting", "completed", "skipped"]
+StepStatus = Literal[
+    "pending", "open", "failed", "waiting", "expanded", "timed", "asked", "child", "completed", "skipped"
+]  # fmt: skip
+"""`waiting` for a retry, `expanded` while what is inside runs, `timed` until `due_at`, `asked` for a signal,
+`child` while a child run is under way."""
 ClosedBy = Literal[
     "completed", "failed", "declined", "released", "timed_out", "orphaned", "run_ended"
 ]  # fmt: skip
+BUSY = frozenset({"open", "expanded", "timed", "asked", "child"})
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,25 @@ class Execution:
 
 
 @dataclass(frozen=True)
+class Inside:
+    """What a step goes over, as its StepExpanded says; `turns` are those of a loop: why each ended, None while open."""
+
+    shape: Shape
+    children: dict[str, str]
+    items: Value | None = None
+    count: int | None = None
+    branch: str | None = None
+    turns: dict[int, str | None] = field(default_factory=dict)
+    failures: dict[int, Failure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StepState:
     """A step of a run. `scheduled` counts executions, `failures` spent attempts, `crashes` workers it took along.
 
-    `failed` means: the last attempt failed and nothing is decided about it yet, or (once `settled`) for good.
+    `name` is its path in the run: that of the file, or `outer/index/inner` inside of another step. `failed` means:
+    the last attempt failed and nothing is decided about it yet, or (once `settled`) for good. `said` is what it
+    added to its session, `answer` what a signal said to it.
     """
 
     name: str
@@ -64,6 +85,12 @@ class StepState:
     duration_s: float | None = None
     failure: Failure | None = None
     skip_reason: str | None = None
+    fallback: str | None = None
+    said: Value | None = None
+    inside: Inside | None = None
+    ended_because: str | None = None
+    answer: str | None = None
+    child_run_id: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -71,6 +98,11 @@ class StepState:
     def done(self) -> bool:
         """Whether the steps after it may go on (a failed step is judged by its policy, not here)."""
         return self.status in ("completed", "skipped")
+
+    @property
+    def busy(self) -> bool:
+        """Whether something of it is under way now."""
+        return self.status in BUSY
 
 
 def add_cost(total: float | None, cost: float | None) -> float | None:

@@ -7,6 +7,7 @@ from elexirion.events.envelope import Record, utc_text
 from elexirion.events.step import Report, StepCompleted, StepFailed
 from elexirion.projections.admission import Refusal
 from elexirion.projections.run_state import RunState
+from elexirion.projections.told import in_words
 
 Judged = tuple[Record, Refusal | None]
 
@@ -23,7 +24,7 @@ def timeline_of(judged: Iterable[Judged]) -> list[dict[str, Any]]:
                 "position": position if of_run else None,
                 "type": record.type,
                 "id": record.id,
-                "about": _about(record) + (f" (refused: {refused})" if refused else ""),
+                "about": in_words(record) + (f" (refused: {refused})" if refused else ""),
                 "refused": refused,
             }
         )
@@ -50,12 +51,6 @@ def executions_of(state: RunState, judged: Iterable[Judged]) -> list[dict[str, A
         }
         for execution in state.executions.values()
     ]
-
-
-def _about(record: Record) -> str:
-    raw = record.raw
-    about = raw.get("execution_id") or raw.get("step") or raw.get("command_id") or raw.get("pipeline_name") or ""
-    return str(about)
 
 
 def _cost(late: list[Record]) -> float | None:

@@ -37,7 +37,7 @@ def outcome(
     try:
         command = entry.model.model_validate(pending.received.command)
     except ValidationError as error:
-        return reject(pending, "invalid_pipeline", describe(error), facts())
+        return reject(pending, "invalid_command", describe(error), facts())
     checked = None
     if isinstance(command, StartRun) and not (state or ended or pending.conflicts):
         checked = checker.check(command)

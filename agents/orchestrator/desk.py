@@ -2,14 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
 import structlog
 from elexirion.agents.decide import BATCH, Facts, number
 from elexirion.agents.dispatch import Placement, has_worker
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.errors import AppendUnknownError
+from elexirion.agents.orchestrator.child_runs import start_child
 from elexirion.agents.orchestrator.losses import lost_of
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Owned, Partitions, deciding
@@ -22,6 +24,7 @@ from elexirion.agents.settings import Settings
 from elexirion.events import run
 from elexirion.events.envelope import Record, utc_now
 from elexirion.events.partitioner import partition_of
+from elexirion.events.values import Value
 from elexirion.projections.fleet import Fleet
 from elexirion.projections.run_state import RunState
 
@@ -40,7 +43,9 @@ class RunDesk:
         partitions: Partitions,
         index: OpenExecutions,
         fleet: Callable[[], Fleet],
+        load: Callable[[Value], Awaitable[Any]],
     ) -> None:
+        self._load = load
         self._settings = settings
         self._appender = appender
         self._own = incarnation
@@ -112,17 +117,30 @@ class RunDesk:
         except AppendUnknownError as problem:
             log.warning("a decision may not be in the log; it is looked for", run_id=run_id, problem=str(problem))
 
-    async def send_successor(self, state: RunState) -> bool:
-        """Publish the StartRun of the chain's next run, once in this life."""
-        record = successor_record(state)
+    async def start_others(self, state: RunState) -> bool:
+        """Publish the StartRun of the chain's next run and of each child, once in this life."""
+        asked = [successor_record(state)] if state.successor else []
+        for child in state.children.values():
+            if child.command_id not in self._sent:
+                asked.append(start_child(state, child, await self._load(child.pipeline)))
+        return all([await self._send(state.run_id, record) for record in asked])
+
+    async def _send(self, run_id: str, record: Record) -> bool:
+        """Publish a command once in this life; whether it is acknowledged."""
         if record.id not in self._sent:
-            try:
-                sent = await self._appender.keyed(self._appender.topics.commands, record)
-                await self._appender.acknowledged(sent, self._settings.read_back_timeout_s)
-            except AppendUnknownError:
-                self.alarm(state.run_id, utc_now())
+            if not await self.command(record):
+                self.alarm(run_id, utc_now())
                 return False
             self._sent.add(record.id)
+        return True
+
+    async def command(self, record: Record) -> bool:
+        """Publish a command; whether it is acknowledged."""
+        try:
+            sent = await self._appender.keyed(self._appender.topics.commands, record)
+            await self._appender.acknowledged(sent, self._settings.read_back_timeout_s)
+        except AppendUnknownError:
+            return False
         return True
 
     async def _quarantine(self, run_id: str, reason: BaseException) -> None:
@@ -173,3 +191,5 @@ class RunDesk:
         self.alarm(run_id, None)
         if state and state.successor:
             self._sent.discard(state.successor.command_id)
+        for child in state.children.values() if state else ():
+            self._sent.discard(child.command_id)

@@ -16,6 +16,9 @@ from elexirion.projections.admission import closes_an_execution
 from elexirion.projections.partition import Accepted, PartitionFold, Verdict
 from elexirion.projections.run_state import RunState
 
+CLOSES_ALL = TERMINAL_NAMES | {"ErrorHandlingStarted"}
+"""Records after which no execution that was open before counts any more."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -64,7 +67,7 @@ def closed(followed: Followed) -> list[str]:
     """The executions that this record closed."""
     if not followed.accepted or followed.before is None:
         return []
-    if followed.record.type in TERMINAL_NAMES:
+    if followed.record.type in CLOSES_ALL:
         return [execution.id for execution in followed.before.open_executions()]
     if closes_an_execution(followed.record):
         return [str(followed.record.data.execution_id)]  # type: ignore[union-attr]  # each of these names one
@@ -74,7 +77,7 @@ def closed(followed: Followed) -> list[str]:
 def recalled(followed: Followed) -> bool:
     """Whether workers have to be told that the closed executions no longer count."""
     data = followed.record.data
-    return isinstance(data, step.StepTimedOut | step.StepOrphaned) or followed.record.type in TERMINAL_NAMES
+    return isinstance(data, step.StepTimedOut | step.StepOrphaned) or followed.record.type in CLOSES_ALL
 
 
 def misrouted(followed: Followed) -> str | None:

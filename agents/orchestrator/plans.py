@@ -1,29 +1,49 @@
-"""Pipelines for the orchestrator: checked at the start, planned once, rendered step by step."""
+"""Pipelines as the orchestrator needs them: the plan of a run, and an answer to each question of `decide`."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
-from elexirion.agents.decide_command import Checked, Loadable, NotLoadable
-from elexirion.agents.evaluated import Assigned, Evaluation, NotPossible, NotWanted, Output, Rendered
+from elexirion.agents import step_rendering
+from elexirion.agents.decide_command import Checked
+from elexirion.agents.evaluated import (
+    Answer,
+    Asking,
+    Assigned,
+    Holds,
+    Joined,
+    NotPossible,
+    NotWanted,
+    Opened,
+    Output,
+    Rendered,
+    Sleeping,
+    StepAnswer,
+)
 from elexirion.agents.evaluation import BoundedEvaluator
-from elexirion.agents.orchestrator.run_files import output_path, reader
-from elexirion.agents.plan import RunPlan, StepPlan
-from elexirion.agents.resilience.backoff import RetryRule
+from elexirion.agents.orchestrator import scopes
+from elexirion.agents.orchestrator.child_runs import called
+from elexirion.agents.orchestrator.joining import joined
+from elexirion.agents.orchestrator.located import Located, locate
+from elexirion.agents.orchestrator.run_files import output_path, reader, workspace_of
+from elexirion.agents.orchestrator.run_plan import plan_of
+from elexirion.agents.orchestrator.start_check import StartCheck
+from elexirion.agents.orchestrator.step_views import StepViews
+from elexirion.agents.plan import RunPlan
+from elexirion.agents.questions import AboutBreak, AboutOutput, AboutResult, AboutStep, AboutTurn, Question
 from elexirion.agents.settings import Settings
-from elexirion.agents.step_rendering import condition_holds, render_output, render_step
 from elexirion.events.canonical import content_hash
-from elexirion.events.commands import PipelineReference, StartRun
-from elexirion.events.envelope import utc_now, utc_text
+from elexirion.events.commands import StartRun
 from elexirion.events.failure import Failure
-from elexirion.events.values import Inline, Value
-from elexirion.pipelines.graph import dependencies
-from elexirion.pipelines.inputs import InputsRefused, missing_inputs, with_defaults
-from elexirion.pipelines.loader import Loaded, from_definition, load
-from elexirion.pipelines.names import Scope, StepView
-from elexirion.pipelines.problems import PipelineInvalid
+from elexirion.events.values import Value
+from elexirion.pipelines.loader import from_definition
+from elexirion.pipelines.names import Scope
+from elexirion.pipelines.rendering import with_absent
 from elexirion.pipelines.schema import Pipeline
+from elexirion.pipelines.steps.composite import BranchStep, CompositeStep, ItemsStep, LoopStep, RepeatStep
+from elexirion.pipelines.steps.pipeline_step import PipelineStep
+from elexirion.pipelines.steps.step import Rendering
 from elexirion.pipelines.template_errors import TemplateError
 from elexirion.projections.run_state import RunState
 
@@ -39,74 +59,115 @@ class Plans:
     def __init__(self, settings: Settings, evaluator: BoundedEvaluator, load: Load, store: Store) -> None:
         self._settings = settings
         self._evaluator = evaluator
-        self._load = load
         self._store = store
+        self._views = StepViews(load)
+        self._starts = StartCheck()
         self._planned: OrderedDict[str, tuple[Pipeline, RunPlan]] = OrderedDict()
-        self._checked: OrderedDict[str, Loaded] = OrderedDict()
-
-    # -- StartChecker
 
     def check(self, command: StartRun) -> Checked:
         """What the run would be, or every reason why it cannot be."""
-        file = command.source.file or "pipeline"
-        try:
-            loaded = self._read(command.pipeline, file)
-            for following in command.then:
-                self._read(following.pipeline, following.source.file or "pipeline")
-            inputs = with_defaults(loaded.pipeline, command.inputs)
-        except PipelineInvalid as invalid:
-            return NotLoadable("invalid_pipeline", "\n".join(str(problem) for problem in invalid.errors))
-        except InputsRefused as refused:
-            return NotLoadable("invalid_inputs", str(refused))
-        missing = missing_inputs(loaded.needed_inputs, inputs)
-        if missing:
-            said = ", ".join(f"`{needed.name}` ({file}:{needed.line})" for needed in missing)
-            return NotLoadable("missing_inputs", f"inputs are needed and were not given: {said}")
-        own = tuple(PipelineReference(pipeline=p.definition(), source=command.source) for p in loaded.pipeline.then)
-        return Loadable(loaded.pipeline.name, loaded.definition, loaded.sha256, inputs, own + command.then)
-
-    def _read(self, pipeline: str | dict[str, Any], file: str) -> Loaded:
-        text = pipeline if isinstance(pipeline, str) else json.dumps(pipeline)
-        key = content_hash([text, file])
-        if key not in self._checked:
-            self._checked[key] = load(text, file)
-            while len(self._checked) > REMEMBERED:
-                self._checked.popitem(last=False)
-        return self._checked[key]
-
-    # -- RunPlans
+        return self._starts.check(command)
 
     def plan(self, state: RunState) -> RunPlan:
         """The plan of the run's definition."""
         return self._both(state)[1]
 
-    async def evaluate(self, state: RunState, step: StepPlan) -> Evaluation:
-        """Condition, templates and files of a ready step."""
+    async def answer(self, state: RunState, question: Question) -> Answer:
+        """Evaluate what a decision about this state depends on."""
         pipeline = self._both(state)[0]
         try:
-            scope = await self._scope(state, pipeline, step.needs)
-            holds = await condition_holds(self._evaluator, pipeline, step.name, scope)
+            match question:
+                case AboutStep():
+                    return await self._about_step(state, pipeline, locate(pipeline, question.path))
+                case AboutTurn():
+                    return await self._about_turn(state, pipeline, locate(pipeline, question.path), question.index)
+                case AboutBreak():
+                    return await self._about_break(state, pipeline, locate(pipeline, question.path), question.index)
+                case AboutResult():
+                    result = await joined(state, locate(pipeline, question.path), question.ended_because, self._views)
+                    return Joined(await self._store(state.run_id, result))
+                case AboutOutput():
+                    return await self._output(state, pipeline)
+        except TemplateError as error:
+            where = "output" if isinstance(question, AboutOutput) else f"step {question.path}"
+            return NotPossible(Failure(kind="evaluation", message=f"{where}: {error}"))
+
+    # -- steps
+
+    async def _about_step(self, state: RunState, pipeline: Pipeline, located: Located) -> StepAnswer:
+        step = located.step
+        scope = await scopes.scope_of(state, pipeline, located, self._views)
+        if not isinstance(step, RepeatStep):  # the condition of a while_loop is about its turns
+            holds = await step_rendering.condition_holds(self._evaluator, pipeline, step, scope)
             if not holds.value:
                 return NotWanted("; ".join(("its condition does not hold", *holds.warnings)))
-            read = reader(self._settings, state.source, pipeline.workspace_dir)
-            rendered = await render_step(self._evaluator, pipeline, step.name, scope, read)
-        except TemplateError as error:
-            return NotPossible(Failure(kind="evaluation", message=f"step {step.name}: {error}"))
-        if rendered.variables is not None:
-            return Assigned(rendered.variables)
+        if isinstance(step, CompositeStep):
+            return await self._opened(state, pipeline, located, scope)
+        return await self._rendered(state, pipeline, located, scope)
+
+    async def _rendered(self, state: RunState, pipeline: Pipeline, located: Located, scope: Scope) -> StepAnswer:
+        step, read = located.step, reader(self._settings, state.source, pipeline.workspace_dir)
+        rendered = await step_rendering.render_step(self._evaluator, pipeline, step, scope, read)
+        config = rendered.config
+        if isinstance(step, PipelineStep):
+            timeout_s = pipeline.effective(step).timeout_s
+            return called(state, step, located.path, config, timeout_s, read, self._starts)
+        if step.lane is None:
+            return _of_config(step.type, config, rendered.variables)
+        if step.works_with_files(config):
+            config = {**config, "workspace": workspace_of(state.source, pipeline)}
         return Rendered(
-            input=await self._store(state.run_id, rendered.config), input_hash=content_hash(rendered.config),
+            input=await self._store(state.run_id, config), input_hash=content_hash(config),
             output_file=self._output_file(state, rendered.output_to_file), prompt_files=rendered.prompt_files,
         )  # fmt: skip
 
-    async def output(self, state: RunState) -> Output | NotPossible:
-        """The run's output, and what the next pipeline of a chain gets."""
-        pipeline = self._both(state)[0]
-        try:
-            scope = await self._scope(state, pipeline, tuple(state.steps))
-            result = await render_output(self._evaluator, pipeline, scope)
-        except TemplateError as error:
-            return NotPossible(Failure(kind="evaluation", message=f"output: {error}"))
+    async def _opened(self, state: RunState, pipeline: Pipeline, located: Located, scope: Scope) -> Opened:
+        step, read = located.step, reader(self._settings, state.source, pipeline.workspace_dir)
+        assert isinstance(step, CompositeStep)
+        rendering = await step_rendering.rendering_of(self._evaluator, pipeline, step, scope, read)
+        children = {inner.name: inner.type for block in step.blocks() for inner in block.steps}
+        match step:
+            case ItemsStep():
+                items = step.items(rendering)
+                kind = step.item_step(0).type if items else "claude"
+                return Opened("items", {"": kind}, await self._store(state.run_id, items), len(items))
+            case LoopStep():
+                return await self._opened_loop(state, step, rendering, children)
+            case BranchStep():
+                return Opened("branch", children, branch=step.chosen(rendering))
+            case _:
+                return Opened("repeat", children)
+
+    async def _opened_loop(
+        self, state: RunState, step: LoopStep, rendering: Rendering, children: dict[str, str]
+    ) -> Opened:
+        items = step.items(rendering)
+        return Opened("loop", children, await self._store(state.run_id, items), len(items))
+
+    # -- loops
+
+    async def _about_turn(self, state: RunState, pipeline: Pipeline, located: Located, index: int) -> Holds:
+        step = located.step
+        scope = await scopes.scope_of_turn(state, pipeline, located, index, self._views, ended=False)
+        assert isinstance(step, LoopStep | RepeatStep)
+        if isinstance(step, LoopStep):
+            skipped = await step_rendering.condition_value(self._evaluator, step.skip_when(), scope)
+            return Holds(not skipped.value)
+        held = await step_rendering.condition_value(self._evaluator, step.condition, with_absent(step, scope))
+        return Holds(held.value)
+
+    async def _about_break(self, state: RunState, pipeline: Pipeline, located: Located, index: int) -> Holds:
+        step = located.step
+        assert isinstance(step, LoopStep)
+        scope = await scopes.scope_of_turn(state, pipeline, located, index, self._views, ended=True)
+        held = await step_rendering.condition_value(self._evaluator, step.break_when(), with_absent(step, scope))
+        return Holds(held.value)
+
+    # -- the end
+
+    async def _output(self, state: RunState, pipeline: Pipeline) -> Output:
+        scope = await scopes.output_scope(state, pipeline, self._views)
+        result = await step_rendering.render_output(self._evaluator, pipeline, scope)
         inputs = {"input": result, **(result if isinstance(result, dict) else {})}
         return Output(await self._store(state.run_id, result), inputs)
 
@@ -122,44 +183,16 @@ class Plans:
                 self._planned.popitem(last=False)
         return self._planned[key]
 
-    async def _scope(self, state: RunState, pipeline: Pipeline, before: tuple[str, ...]) -> Scope:
-        views = {name: await self._view(state, name) for name in state.steps}
-        known = {name: view for name, view in views.items() if view}
-        # What came before is a matter of the file, never of the order in which results arrived.
-        previous = [known[name].result for name in before if name in known and known[name].success]
-        at = utc_text(state.started_at)
-        return Scope(
-            inputs=state.inputs, variables={**pipeline.global_vars, **pipeline.variables, **state.variables},
-            global_vars=pipeline.global_vars, steps=known, run_id=state.run_id, workflow_name=pipeline.name,
-            timestamp=at, now=utc_text(utc_now()), previous_response=previous[-1] if previous else None,
-        )  # fmt: skip
 
-    async def _view(self, state: RunState, name: str) -> StepView | None:
-        step = state.steps[name]
-        match step.status:
-            case "completed":
-                value = step.result or Inline()
-                result = value.value if isinstance(value, Inline) else await self._load(value)
-                return StepView.of(result, usage=step.usage.model_dump(), status="completed")
-            case "skipped" | "failed":
-                return StepView.of(None, usage=step.usage.model_dump(), status=step.status)
-            case _:
-                return None
-
-
-def plan_of(pipeline: Pipeline, max_attempts: int) -> RunPlan:
-    """What `decide` needs of a pipeline."""
-    needs = dependencies(pipeline)
-    return RunPlan(tuple(_step_plan(pipeline, step.name, needs[step.name], max_attempts) for step in pipeline.steps))
-
-
-def _step_plan(pipeline: Pipeline, name: str, needs: tuple[str, ...], max_attempts: int) -> StepPlan:
-    effective = pipeline.effective(name)
-    given = effective.retry.model_dump(exclude_unset=True)
-    policy = {"max_attempts": max_attempts, **given}
-    retry_on = tuple(policy.pop("retry_on", None) or ())
-    return StepPlan(
-        name=name, step_type=str(getattr(effective.step, "type", "")), lane=effective.step.lane, needs=needs,
-        timeout_s=effective.timeout_s, retry=RetryRule(**policy, retry_on=retry_on),
-        continue_on_error=effective.continue_on_error,
-    )  # fmt: skip
+def _of_config(step_type: str, config: dict[str, Any], variables: dict[str, Any] | None) -> StepAnswer:
+    """What a step is that no worker runs."""
+    match step_type:
+        case "set_variable":
+            return Assigned(variables or {}, config.get("scope", "global"))
+        case "delay":
+            until = config.get("until")
+            return Sleeping(config.get("seconds"), datetime.fromisoformat(until) if until else None)
+        case "approval":
+            return Asking(config["message"], config["timeout_s"])
+        case _:
+            raise TypeError(f"nothing runs a step of type {step_type}")

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from elexirion.agents.settings import Settings
 from elexirion.events.commands import RunSource
+from elexirion.pipelines.schema import Pipeline
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 
@@ -49,3 +51,12 @@ def output_path(settings: Settings, source: RunSource, path: str) -> str:
 def _find(path: str, folders: list[Path]) -> Path:
     candidates = [(folder / path).resolve() for folder in folders]
     return next((candidate for candidate in candidates if candidate.exists()), candidates[0])
+
+
+def workspace_of(source: RunSource, pipeline: Pipeline) -> dict[str, Any]:
+    """The folders that a worker opens to a step: where the run was started, its own two, and what it may read."""
+    roots = [folder for folder in (source.folder, source.cwd) if folder]
+    return {
+        "base": source.cwd or source.folder, "workspace_dir": pipeline.workspace_dir,
+        "output_dir": pipeline.defaults.output_dir or pipeline.output_dir, "read_roots": list(dict.fromkeys(roots)),
+    }  # fmt: skip

@@ -10,9 +10,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from elexirion.agents.decide import BATCH, Facts, all_settled, decide, overdue_at, ready, unevaluated
-from elexirion.agents.evaluated import Evaluation, NotPossible, Output
-from elexirion.agents.plan import RunPlan, StepPlan
+from elexirion.agents.decide import BATCH, Facts, Looked, decide, look, overdue_at
+from elexirion.agents.decisions.limits import ends_at
+from elexirion.agents.evaluated import Answer
+from elexirion.agents.plan import RunPlan
+from elexirion.agents.questions import Question
 from elexirion.agents.supervision import CrashWindow, RestForOneSupervisor, Supervised
 from elexirion.events.envelope import Record
 from elexirion.projections.run_state import RunState
@@ -26,12 +28,8 @@ class RunPlans(Protocol):
         """The plan of the run's definition."""
         ...
 
-    async def evaluate(self, state: RunState, step: StepPlan) -> Evaluation:
-        """Render a ready step."""
-        ...
-
-    async def output(self, state: RunState) -> Output | NotPossible:
-        """The run's output, once all steps are over."""
+    async def answer(self, state: RunState, question: Question) -> Answer:
+        """Evaluate what a decision about this state depends on."""
         ...
 
 
@@ -58,8 +56,8 @@ class Desk(Protocol):
         """Append decisions."""
         ...
 
-    async def send_successor(self, state: RunState) -> bool:
-        """Publish the command that starts the next run of a chain; whether it is acknowledged."""
+    async def start_others(self, state: RunState) -> bool:
+        """Publish the commands that start the runs it asked for; whether all are acknowledged."""
         ...
 
     def wait_for_lanes(self, run_id: str, lanes: set[str]) -> None:
@@ -72,35 +70,35 @@ class Desk(Protocol):
 
 
 class ContextService(Supervised):
-    """Knows the run's pipeline; evaluated steps are kept until they are in the log."""
+    """Knows the run's pipeline; what was evaluated is kept until it is in the log."""
 
     def __init__(self, run_id: str, plans: RunPlans) -> None:
         super().__init__()
         self.run_id = run_id
         self._plans = plans
-        self._evaluations: dict[str, Evaluation] = {}
-        self._output: Output | NotPossible | None = None
+        self._answers: dict[Question, Answer] = {}
 
     async def on_start(self) -> None:
         """Begin with nothing evaluated."""
-        self._evaluations, self._output = {}, None
+        self._answers = {}
 
     def plan(self, state: RunState) -> RunPlan:
         """The plan of the run."""
         return self._plans.plan(state)
 
-    async def evaluations(self, state: RunState, plan: RunPlan) -> dict[str, Evaluation]:
-        """What is known of all ready steps; each is evaluated once in this life."""
-        for planned in unevaluated(state, plan):
-            if planned.name not in self._evaluations:
-                self._evaluations[planned.name] = await self._plans.evaluate(state, planned)
-        return self._evaluations
-
-    async def output(self, state: RunState, plan: RunPlan) -> Output | NotPossible | None:
-        """The output, where the run is through."""
-        if self._output is None and state.status == "running" and all_settled(state, plan):
-            self._output = await self._plans.output(state)
-        return self._output
+    async def answered(self, state: RunState, facts: Facts) -> tuple[Facts, Looked, bool]:
+        """The facts with all that can be evaluated now, each once in this life; and whether that took its time."""
+        plan, known = self.plan(state), dict(self._answers)
+        while True:  # an answer may lead to the next question: a loop that ends has a result
+            looked = look(state, plan, replace(facts, answers=known))
+            missing = sorted(looked.asked - known.keys(), key=repr)
+            if not missing:
+                break
+            for question in missing:
+                known[question] = await self._plans.answer(state, question)
+        waited = known.keys() != self._answers.keys()
+        self._answers = {question: answer for question, answer in known.items() if question in looked.asked}
+        return replace(facts, answers=self._answers), looked, waited
 
 
 class MonitorService(Supervised):
@@ -111,15 +109,16 @@ class MonitorService(Supervised):
         self._run_id = run_id
         self._desk = desk
 
-    def watch(self, state: RunState, now: datetime) -> None:
+    def watch(self, state: RunState, plan: RunPlan, now: datetime) -> None:
         """Set the alarm for the next moment at which time alone changes something.
 
         An execution that did not start yet may start any moment, and its start wakes nobody: look again later.
         What is due already waits for something else (a slot, a RunResumed) and needs no alarm.
         """
-        moments = [known.due_at for known in state.steps.values() if known.due_at]
+        moments = [known.due_at for known in state.steps.values() if not known.done]
         overdue = [overdue_at(e.started_at or now, e.timeout_s) for e in state.open_executions()]
-        coming = [moment for moment in (*moments, *overdue) if moment and moment > now]
+        limit = ends_at(state, plan.limits.seconds)
+        coming = [moment for moment in (*moments, *overdue, limit) if moment and moment > now]
         self._desk.alarm(self._run_id, min(coming, default=None))
 
 
@@ -155,37 +154,26 @@ class StepsService(Supervised):
         state = self._desk.state(self._run_id)
         if state is None or self._desk.busy(self._run_id):
             return
-        plan = self._context.plan(state)
-        evaluations = await self._context.evaluations(state, plan)
-        output = await self._context.output(state, plan)
-        if state.successor and not await self._desk.send_successor(state):
+        facts, looked, waited = await self._context.answered(state, self._desk.facts(state, BATCH))
+        if not await self._desk.start_others(state):
             return
         if self._desk.state(self._run_id) is not state or self._desk.busy(self._run_id):
             self._woken.set()
             await asyncio.sleep(0)
             return
-        await self._decide(state, plan, evaluations, output)
+        if waited or state.successor or state.children:  # what is known outside of the log may be old by now
+            facts = replace(self._desk.facts(state, BATCH), answers=facts.answers)
+        await self._decide(state, facts, looked.lanes)
 
-    async def _decide(
-        self,
-        state: RunState,
-        plan: RunPlan,
-        evaluations: dict[str, Evaluation],
-        output: Output | NotPossible | None,
-    ) -> None:
-        lanes = {planned.lane for planned in ready(state, plan) if planned.lane}
-        most = self._desk.most(state.run_id, {str(lane) for lane in lanes}) if lanes else BATCH
-        facts = self._desk.facts(state, most)
-        records = decide(state, plan, _with(facts, evaluations, output))
-        self._monitor.watch(state, facts.now)
+    async def _decide(self, state: RunState, facts: Facts, lanes: set[str]) -> None:
+        plan = self._context.plan(state)
+        facts = replace(facts, most=self._desk.most(state.run_id, lanes) if lanes else BATCH)
+        records = decide(state, plan, facts)
+        self._monitor.watch(state, plan, facts.now)
         if records:
             await self._desk.propose(state, records)
         elif lanes:
-            self._desk.wait_for_lanes(state.run_id, {str(lane) for lane in lanes})
-
-
-def _with(facts: Facts, evaluations: dict[str, Evaluation], output: Output | NotPossible | None) -> Facts:
-    return replace(facts, evaluations=evaluations, output=output)
+            self._desk.wait_for_lanes(state.run_id, lanes)
 
 
 class RunUnit:

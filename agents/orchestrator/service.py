@@ -1,7 +1,7 @@
 """The orchestrator: tails the log, folds it, wakes the runs it owns, and does what the fold's verdicts ask for."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -17,15 +17,18 @@ from elexirion.agents.orchestrator.dispatcher import Dispatcher
 from elexirion.agents.orchestrator.fleet_duty import FleetDuty
 from elexirion.agents.orchestrator.fleet_watch import FleetWatch
 from elexirion.agents.orchestrator.follow import Followed
+from elexirion.agents.orchestrator.kin import Kin
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Change, Owned, Partitions
 from elexirion.agents.orchestrator.run_unit import RunPlans
 from elexirion.agents.settings import Settings
+from elexirion.agents.telemetry.followed_log import FollowedLog
 from elexirion.events import step
 from elexirion.events.catalog import TERMINAL_NAMES
 from elexirion.events.dead_letter import DeadLetter
 from elexirion.events.envelope import Record
 from elexirion.events.partitioner import partition_of
+from elexirion.events.values import Value
 from elexirion.events.worker import WorkerHeartbeat
 from elexirion.projections.run_state import RunState
 
@@ -51,6 +54,7 @@ class Orchestrator:
         checker: StartChecker,
         local_accept: Callable[[Record], None],
         local_cancel: Callable[[str], None],
+        load: Callable[[Value], Awaitable[Any]],
     ) -> None:
         self._settings = settings
         self._appender = appender
@@ -60,14 +64,16 @@ class Orchestrator:
         self._commands = asyncio.Event()
         self._own: asyncio.Queue[tuple[Record, RecordMetadata]] = asyncio.Queue()
         self._partitions = Partitions(address, appender.topics, settings.group_session_timeout_s)
+        self.followed = FollowedLog(self._partitions.owned)
         gap_s = MISSED_BEATS * max(settings.heartbeat_interval_s, MIN_BEAT_S)
         self._watch = FleetWatch(address, appender.topics.workers, incarnation, gap_s, self._heard, self._ticked)
         self._dispatcher = Dispatcher(
             appender, self._index, lambda: self._watch.fleet, incarnation, local_accept, local_cancel
         )
         self._desk = RunDesk(
-            settings, appender, incarnation, plans, self._partitions, self._index, lambda: self._watch.fleet
+            settings, appender, incarnation, plans, self._partitions, self._index, lambda: self._watch.fleet, load
         )
+        self._kin = Kin(self._desk.command)
         self._duty = FleetDuty(self._desk, self._dispatcher, self._index, settings.lease_s, incarnation)
 
     async def start(self) -> None:
@@ -89,6 +95,7 @@ class Orchestrator:
             group.create_task(self._take_acknowledged(), name="acknowledged decisions")
             group.create_task(self._decide_commands(), name="commands")
             group.create_task(self._watch.run(), name="fleet")
+            group.create_task(self._kin.run(), name="parents and children")
 
     # -- following the log ---------------------------------------------------------------------------------
 
@@ -131,6 +138,7 @@ class Orchestrator:
                 await self._take(owned, log_follow.follow_own(owned.fold, record, place))
 
     async def _take(self, owned: Owned, followed: Followed | DeadLetter) -> None:
+        self.followed.tell(owned, followed)
         if isinstance(followed, DeadLetter):
             await self._bury(owned, followed)
             return
@@ -163,6 +171,7 @@ class Orchestrator:
         misrouted = log_follow.misrouted(followed)
         if misrouted and followed.before:
             await self._dispatcher.dispatch(followed.before, misrouted)
+        self._kin.after(followed, owned.fold)
         if followed.accepted and followed.record.type in TERMINAL_NAMES:
             self._desk.retire(followed.before, run_id)
 
@@ -202,6 +211,7 @@ class Orchestrator:
             for execution in state.open_executions():
                 self._watch.expect(execution.incarnation)
             self._desk.runs.wake(state.run_id)
+        self._kin.take_over(fold)
         self._due(partition)
 
     def _let_go(self, partitions: set[int]) -> None:
@@ -238,6 +248,7 @@ class Orchestrator:
             state, ended = owned.fold.runs.get(run_id), owned.fold.ended.get(run_id)
             record = outcome(pending, state, ended, self._checker, partial(self._desk.facts, state))
             await self._desk.append(run_id, [record])
+            self._kin.after_outcome(pending, record)
             await asyncio.sleep(0)
 
     # -- the fleet -----------------------------------------------------------------------------------------

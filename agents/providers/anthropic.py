@@ -5,18 +5,13 @@ shape this file. Version 2026-10-21 refuses sampling parameters, so a call that 
 before. Current models refuse forced tool use, so an answer by a schema is asked for with `output_config.format`.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
 from elexirion.agents.providers.anthropic_message import MessageReader
-from elexirion.agents.providers.deadlines import Deadlines
-from elexirion.agents.providers.port import Feature, ProviderCall, ProviderOutput, ProviderResult, TextChunk
-from elexirion.agents.providers.prices import PriceTable
+from elexirion.agents.providers.anthropic_turns import WIRE, messages
+from elexirion.agents.providers.port import Feature, ProviderCall
 from elexirion.agents.providers.strict_schema import strict_schema
-from elexirion.agents.providers.transport import Post, Transport, drained, guarded
 
 API_VERSION = "2026-10-21"
 SAMPLING_API_VERSION = "2023-06-01"
@@ -28,83 +23,41 @@ FEATURES: frozenset[Feature] = frozenset(
 AuthForm = Literal["x-api-key", "bearer"]
 
 
-class AnthropicProvider:
+class AnthropicWire:
     """Claude models. Takes the options `effort`, `thinking` and `stop_sequences` as the API defines them.
 
     The key travels as `x-api-key`, or as `Authorization: Bearer` with `auth="bearer"`; the API accepts both.
     """
 
-    name = "claude"
+    name = WIRE
+    features = FEATURES
 
-    def __init__(
-        self,
-        key: str,
-        base_url: str,
-        prices: PriceTable,
-        *,
-        connections: int = 10,
-        auth: AuthForm = "x-api-key",
-        deadlines: Deadlines | None = None,
-    ) -> None:
-        self._key = key.strip()
+    def __init__(self, key: str, base_url: str, *, auth: AuthForm = "x-api-key") -> None:
+        self.key = key.strip()
         self._url = base_url.rstrip("/").removesuffix("/v1") + "/v1/messages"
-        self._prices = prices
         self._auth: AuthForm = auth
-        self._transport = Transport(connections, deadlines or Deadlines())
 
-    def execute(self, call: ProviderCall) -> AsyncGenerator[ProviderOutput, None]:
-        """Yield text chunks, then the result; raises ProviderFailed. See `port.Provider`."""
-        reader = MessageReader()
-        outputs = self._outputs(call, reader)
-        return guarded(outputs, provider=self.name, call=call, key=self._key, usage=lambda: reader.usage)
+    def url(self, call: ProviderCall) -> str:
+        """The same for every call."""
+        return self._url
 
-    def supports_feature(self, feature: Feature) -> bool:
-        """Whether `feature` can be asked for."""
-        return feature in FEATURES
-
-    def get_capabilities(self) -> frozenset[Feature]:
-        """All features that can be asked for."""
-        return FEATURES
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._transport.aclose()
-
-    async def _outputs(self, call: ProviderCall, reader: MessageReader) -> AsyncGenerator[ProviderOutput, None]:
-        post = Post(self._url, self._headers(call), request_body(call), call.timeout_s)
-        async with aclosing(self._texts(post, call.stream, reader)) as texts:
-            async for text in texts:
-                yield TextChunk(text)
-        yield ProviderResult(
-            text=reader.text,
-            model=reader.model,
-            stop_reason=reader.stop_reason(),
-            usage=reader.usage,
-            cost_usd=self._prices.cost_usd(reader.model, reader.usage, datetime.now(UTC).date()),
-            function_calls=reader.function_calls(),
-        )
-
-    async def _texts(self, post: Post, stream: bool, reader: MessageReader) -> AsyncGenerator[str, None]:
-        if not stream:
-            if text := reader.take_whole(await self._transport.document(post)):
-                yield text
-            return
-        async with aclosing(self._transport.events(post)) as events:
-            async for event in events:
-                if text := reader.take(event.data):
-                    yield text
-                if reader.ended:
-                    await drained(events)
-                    return
-
-    def _headers(self, call: ProviderCall) -> dict[str, str]:
+    def headers(self, call: ProviderCall) -> dict[str, str]:
+        """Key, call id, and the version of the API that takes the call."""
         sampled = (call.temperature, call.top_p, call.top_k) != (None, None, None)
-        auth = {"x-api-key": self._key} if self._auth == "x-api-key" else {"authorization": f"Bearer {self._key}"}
+        auth = {"x-api-key": self.key} if self._auth == "x-api-key" else {"authorization": f"Bearer {self.key}"}
         return {
             "anthropic-version": SAMPLING_API_VERSION if sampled else API_VERSION,
             "idempotency-key": call.call_id,
             **auth,
         }
+
+    def body(self, call: ProviderCall) -> dict[str, Any]:
+        """The body of POST /v1/messages; tools are `functions`."""
+        return request_body(call)
+
+    def reader(self) -> MessageReader:
+        """A reader of one message."""
+        return MessageReader()
 
 
 def request_body(call: ProviderCall) -> dict[str, Any]:
@@ -116,7 +69,7 @@ def request_body(call: ProviderCall) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": call.model,
         "max_tokens": call.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": [{"role": "user", "content": call.prompt}],
+        "messages": messages(call),
         "system": _system(call, loose=call.schema is not None and schema is None),
         "stream": call.stream or None,
         "temperature": call.temperature,

@@ -6,11 +6,12 @@ Shapes: package anthropic 2.12, `types/raw_message_stream_event.py` and `types/m
 from typing import Any, Literal
 
 import orjson
+from elexirion.agents.providers.arguments import read_arguments
 from elexirion.agents.providers.error_body import read_error
 from elexirion.agents.providers.failures import CallError, RefusalError
 from elexirion.agents.providers.port import FunctionCall
 from elexirion.events.usage import Usage
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 
 class _Usage(BaseModel):
@@ -21,10 +22,19 @@ class _Usage(BaseModel):
 
 
 class _Block(BaseModel):
-    """A block of content; kinds that are not text or a client tool (thinking, server tools) carry no answer."""
+    """A block of content; kinds that are not text or a client tool (thinking, server tools) carry no answer.
+
+    All of them go back unchanged when the conversation goes on, so fields unknown here are kept.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     type: str
     text: str = ""
+    thinking: str = ""
+    signature: str = ""
+    citations: list[Any] | None = None
+    id: str = ""
     name: str = ""
     input: dict[str, Any] = {}
 
@@ -38,6 +48,9 @@ class _Delta(BaseModel):
 
     type: str = ""
     text: str = ""
+    thinking: str = ""
+    signature: str = ""
+    citation: Any = None
     partial_json: str = ""
     stop_reason: str | None = None
     stop_details: _StopDetails | None = None
@@ -71,7 +84,8 @@ class MessageReader:
         self.ended = False
         self._stop_reason: str | None = None
         self._refusal: str | None = None
-        self._tools: dict[int, tuple[_Block, str]] = {}
+        self._blocks: dict[int, _Block] = {}
+        self._inputs: dict[int, str] = {}
 
     def take(self, data: str) -> str:
         """Fold the event in `data` and return the text it adds. Raises RefusalError for an error event."""
@@ -113,11 +127,14 @@ class MessageReader:
         return self._stop_reason
 
     def function_calls(self) -> tuple[FunctionCall, ...]:
-        """The tools the model asks for, in order; raises JSONDecodeError where arguments were cut off."""
-        return tuple(
-            FunctionCall(block.name, orjson.loads(streamed) if streamed else block.input)
-            for block, streamed in self._tools.values()
-        )
+        """The tools the model asks for, in order; raises CallError where arguments were cut off or are no object."""
+        tools = [block for block in self._filled() if block.type == "tool_use"]
+        return tuple(FunctionCall(block.name, block.input, block.id) for block in tools)
+
+    def content(self) -> list[dict[str, Any]]:
+        """All blocks as they came, thinking and its signatures included; blank text is left out, as the API wants."""
+        blocks = [block for block in self._filled() if block.type != "text" or block.text.strip()]
+        return [block.model_dump(exclude_unset=True) for block in blocks]
 
     def _start(self, message: _Message) -> None:
         self.model = message.model
@@ -125,15 +142,35 @@ class MessageReader:
         self._stop(message.stop_reason, message.stop_details)
 
     def _block(self, index: int, block: _Block) -> str:
-        if block.type == "tool_use":
-            self._tools[index] = (block, "")
+        self._blocks[index] = block
         return self._said(block.text if block.type == "text" else "")
 
     def _delta(self, index: int, delta: _Delta) -> str:
-        if delta.type == "input_json_delta" and index in self._tools:
-            block, streamed = self._tools[index]
-            self._tools[index] = (block, streamed + delta.partial_json)
-        return self._said(delta.text if delta.type == "text_delta" else "")
+        block = self._blocks.setdefault(index, _Block(type="text"))
+        match delta.type:
+            case "text_delta":
+                block.text += delta.text
+                return self._said(delta.text)
+            case "thinking_delta":
+                block.thinking += delta.thinking
+            case "signature_delta":
+                block.signature = delta.signature
+            case "citations_delta":
+                block.citations = [*(block.citations or ()), delta.citation]
+            case "input_json_delta":
+                self._inputs[index] = self._inputs.get(index, "") + delta.partial_json
+            case _:
+                pass
+        return ""
+
+    def _filled(self) -> list[_Block]:
+        """All blocks, with the inputs that were streamed in pieces."""
+        cut = self._stop_reason == "max_tokens"
+        for index, streamed in self._inputs.items():
+            block = self._blocks[index]
+            if streamed:
+                block.input = read_arguments(streamed, block.name, cut=cut)
+        return list(self._blocks.values())
 
     def _said(self, text: str) -> str:
         self.text += text

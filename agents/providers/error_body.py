@@ -1,11 +1,14 @@
 """What a provider says in an error body.
 
 Anthropic: `{"type": "error", "error": {"type", "message", "details": {"error_code"}}}`; Google: `{"error":
-{"code", "status", "message", "details": [{"@type", "reason", "retryDelay"}]}}`, as a list of one without SSE.
-Shapes and codes are those of the official client packages anthropic 2.12 and google-genai 3.4.
+{"code", "status", "message", "details": [{"@type", "reason", "retryDelay"}]}}`, as a list of one without SSE;
+chat completions: `{"error": {"type", "code", "message"}}`, which some servers shorten to `{"error": "message"}` or to
+`{"object": "error", "message"}`. Shapes and codes are those of the official client packages anthropic 2.12 and
+google-genai 3.4, and of OpenAI's guide to error codes.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +39,9 @@ _KIND_OF_NAME: dict[str, FailureKind] = {
     "INTERNAL": "overloaded",
     "UNAVAILABLE": "overloaded",
     "UNKNOWN": "overloaded",
+    "server_error": "overloaded",
+    "rate_limit_exceeded": "rate_limited",
+    "insufficient_quota": "budget",
 }
 _SPENT_CODES = frozenset(
     {
@@ -43,8 +49,11 @@ _SPENT_CODES = frozenset(
         "enforced_spend_limit_reached",
         "linked_organization_billing_unavailable",
         "linked_organization_spend_limit_reached",
+        "insufficient_quota",
+        "billing_hard_limit_reached",
     }
 )
+_FILTER_CODES = frozenset({"content_filter", "content_policy_violation"})
 _SPENT = re.compile(r"credit balance is too low|credits are depleted|spend(ing)? limit|enable billing", re.IGNORECASE)
 _TOO_LONG = re.compile(
     r"prompt is too long|exceeds? (the )?(context|maximum number of tokens)|context (window|limit|length)",
@@ -69,9 +78,12 @@ class ProviderError:
             return "budget"
         if kind != "invalid_request":
             return kind
+        if self.codes & _FILTER_CODES:
+            return "content_filtered"
         if "API_KEY_INVALID" in self.codes or _BAD_KEY.search(self.message):
             return "auth"
-        return "context_length" if _TOO_LONG.search(self.message) else kind
+        too_long = "context_length_exceeded" in self.codes or _TOO_LONG.search(self.message)
+        return "context_length" if too_long else kind
 
 
 def read_error(body: Any) -> ProviderError:
@@ -79,15 +91,24 @@ def read_error(body: Any) -> ProviderError:
     if isinstance(body, list) and body:
         body = body[0]
     error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, str):
+        return ProviderError(message=error)
+    if isinstance(body, dict) and body.get("object") == "error":
+        error = body
     if not isinstance(error, dict):
         return ProviderError()
     details = [one for one in _listed(error.get("details")) if isinstance(one, dict)]
     return ProviderError(
         name=_text(error.get("type") or error.get("status")),
         message=_text(error.get("message")),
-        codes=frozenset(_text(one[key]) for one in details for key in ("error_code", "reason") if key in one),
+        codes=frozenset(_codes(error, details)),
         retry_after_s=next((s for one in details if (s := _seconds(one.get("retryDelay"))) is not None), None),
     )
+
+
+def _codes(error: dict[str, Any], details: list[dict[str, Any]]) -> Iterator[str]:
+    found = [one[key] for one in details for key in ("error_code", "reason") if key in one]
+    return (code for code in (error.get("type"), error.get("code"), *found) if isinstance(code, str))
 
 
 def _listed(details: Any) -> list[Any]:

@@ -5,17 +5,12 @@ version (`…/v1beta`) chooses another.
 """
 
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from elexirion.agents.providers.deadlines import Deadlines
-from elexirion.agents.providers.gemini_answer import AnswerReader
-from elexirion.agents.providers.port import Feature, ProviderCall, ProviderOutput, ProviderResult, TextChunk
-from elexirion.agents.providers.prices import PriceTable
-from elexirion.agents.providers.transport import Post, Transport, guarded
+from elexirion.agents.providers.gemini_answer import PiecesReader
+from elexirion.agents.providers.gemini_turns import WIRE, contents
+from elexirion.agents.providers.port import Feature, ProviderCall
 
 DEFAULT_API_VERSION = "v1"
 FEATURES: frozenset[Feature] = frozenset(
@@ -23,89 +18,57 @@ FEATURES: frozenset[Feature] = frozenset(
 )
 
 
-class GeminiProvider:
-    """Gemini models. Takes the options `thinking` (a thinkingConfig) and `stop_sequences`.
+class GeminiWire:
+    """Gemini models. Takes the options `thinking` (a thinkingConfig), `stop_sequences` and `function_use`.
 
-    The key travels as `x-goog-api-key`: the API also takes it in the URL, but URLs end up in logs.
+    With `function_use: required` the model has to call one of the functions it is offered; `expected` is a hint that
+    this API has no word for. The key travels as `x-goog-api-key`: the API also takes it in the URL, but URLs end up
+    in logs.
     """
 
-    name = "gemini"
+    name = WIRE
+    features = FEATURES
 
-    def __init__(
-        self,
-        key: str,
-        base_url: str,
-        prices: PriceTable,
-        *,
-        connections: int = 15,
-        deadlines: Deadlines | None = None,
-    ) -> None:
-        self._key = key.strip()
+    def __init__(self, key: str, base_url: str) -> None:
+        self.key = key.strip()
         self._base_url = base_url.rstrip("/")
         if not re.search(r"/v\d\w*$", self._base_url):
             self._base_url += f"/{DEFAULT_API_VERSION}"
-        self._prices = prices
-        self._transport = Transport(connections, deadlines or Deadlines())
 
-    def execute(self, call: ProviderCall) -> AsyncGenerator[ProviderOutput, None]:
-        """Yield text chunks, then the result; raises ProviderFailed. See `port.Provider`."""
-        reader = AnswerReader()
-        outputs = self._outputs(call, reader)
-        return guarded(outputs, provider=self.name, call=call, key=self._key, usage=lambda: reader.usage)
-
-    def supports_feature(self, feature: Feature) -> bool:
-        """Whether `feature` can be asked for."""
-        return feature in FEATURES
-
-    def get_capabilities(self) -> frozenset[Feature]:
-        """All features that can be asked for."""
-        return FEATURES
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._transport.aclose()
-
-    async def _outputs(self, call: ProviderCall, reader: AnswerReader) -> AsyncGenerator[ProviderOutput, None]:
-        headers = {"x-goog-api-key": self._key, "idempotency-key": call.call_id}
-        post = Post(self._call_url(call), headers, request_body(call), call.timeout_s)
-        async with aclosing(self._texts(post, call.stream, reader)) as texts:
-            async for text in texts:
-                yield TextChunk(text)
-        model = reader.model or call.model
-        yield ProviderResult(
-            text=reader.text,
-            model=model,
-            stop_reason=reader.stop_reason(),
-            usage=reader.usage,
-            cost_usd=self._prices.cost_usd(model, reader.usage, datetime.now(UTC).date()),
-            function_calls=reader.function_calls(),
-        )
-
-    async def _texts(self, post: Post, stream: bool, reader: AnswerReader) -> AsyncGenerator[str, None]:
-        if not stream:
-            if text := reader.take(await self._transport.document(post)):
-                yield text
-            return
-        async with aclosing(self._transport.events(post)) as events:
-            async for event in events:
-                if text := reader.take_data(event.data):
-                    yield text
-
-    def _call_url(self, call: ProviderCall) -> str:
+    def url(self, call: ProviderCall) -> str:
+        """The method of the model that is asked."""
         model = quote(call.model.removeprefix("models/"), safe="")
         method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
         return f"{self._base_url}/models/{model}:{method}"
+
+    def headers(self, call: ProviderCall) -> dict[str, str]:
+        """Key and call id."""
+        return {"x-goog-api-key": self.key, "idempotency-key": call.call_id}
+
+    def body(self, call: ProviderCall) -> dict[str, Any]:
+        """The body of generateContent and streamGenerateContent."""
+        return request_body(call)
+
+    def reader(self) -> PiecesReader:
+        """A reader of one answer."""
+        return PiecesReader()
 
 
 def request_body(call: ProviderCall) -> dict[str, Any]:
     """The body of generateContent and streamGenerateContent for `call`."""
     body: dict[str, Any] = {
-        "contents": [{"role": "user", "parts": [{"text": call.prompt}]}],
+        "contents": contents(call),
         "systemInstruction": {"parts": [{"text": call.system}]} if call.system else None,
         "generationConfig": _generation_config(call),
         "tools": [{"functionDeclarations": [_declaration(f) for f in call.functions]}] if call.functions else None,
+        "toolConfig": _tool_config(call),
     }
     return {name: value for name, value in body.items() if value not in (None, {})}
+
+
+def _tool_config(call: ProviderCall) -> dict[str, Any] | None:
+    demanded = call.functions and call.options.get("function_use") == "required"
+    return {"functionCallingConfig": {"mode": "ANY"}} if demanded else None
 
 
 def _generation_config(call: ProviderCall) -> dict[str, Any]:
@@ -117,7 +80,9 @@ def _generation_config(call: ProviderCall) -> dict[str, Any]:
         "stopSequences": call.options.get("stop_sequences"),
         "thinkingConfig": call.options.get("thinking"),
     }
-    if call.schema is not None:
+    if call.schema == {"type": "object"}:  # the API refuses an object without properties
+        config |= {"responseMimeType": "application/json"}
+    elif call.schema is not None:
         name = "responseSchema" if _is_openapi(call.schema) else "responseJsonSchema"
         config |= {"responseMimeType": "application/json", name: call.schema}
     return {name: value for name, value in config.items() if value is not None}

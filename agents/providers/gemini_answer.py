@@ -42,12 +42,19 @@ class _Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
-class _FunctionCall(_Wire):
+class _Kept(_Wire):
+    """Goes back unchanged when the conversation goes on, so fields unknown here are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _FunctionCall(_Kept):
     name: str
-    args: dict[str, Any] = {}
+    args: dict[str, Any] | None = None
+    id: str | None = None
 
 
-class _Part(_Wire):
+class _Part(_Kept):
     text: str = ""
     thought: bool = False
     function_call: _FunctionCall | None = None
@@ -90,21 +97,25 @@ class _Answer(_Wire):
     model_version: str = ""
 
 
-class AnswerReader:
-    """What an answer has said so far; `take` folds one piece, of a stream or the only one."""
+class PiecesReader:
+    """What an answer has said so far; each piece is folded alike, of a stream or the only one.
+
+    The format has no end marker but the finish reason, which usage may follow: `ended` stays false.
+    """
 
     def __init__(self) -> None:
         self.model = ""
         self.usage = Usage()
         self.text = ""
+        self.ended = False
         self._finish_reason: str | None = None
-        self._calls: list[FunctionCall] = []
+        self._parts: list[_Part] = []
 
-    def take_data(self, data: str) -> str:
+    def take(self, data: str) -> str:
         """Fold the piece in the data of a stream event and return the text it adds."""
-        return self.take(orjson.loads(data))
+        return self.take_whole(orjson.loads(data))
 
-    def take(self, document: Any) -> str:
+    def take_whole(self, document: Any) -> str:
         """Fold a decoded piece and return its text. Raises RefusalError for an error, CallError for a block."""
         if isinstance(document, dict) and "error" in document:
             raise RefusalError(200, read_error(document))
@@ -123,18 +134,30 @@ class AnswerReader:
             raise CallError("cut_stream", "the answer ended without a finish reason")
         if finish in _FAILED_FINISHES:
             raise CallError(_FAILED_FINISHES[finish], f"the model stopped with {finish}")
-        if finish == "STOP" and self._calls:
+        if finish == "STOP" and self.function_calls():
             return "tool_use"
         return _STOP_REASONS.get(finish, finish.lower())
 
     def function_calls(self) -> tuple[FunctionCall, ...]:
         """The functions the model asks for, in order."""
-        return tuple(self._calls)
+        calls = [part.function_call for part in self._parts if part.function_call is not None]
+        return tuple(FunctionCall(call.name, call.args or {}, call.id or "") for call in calls)
+
+    def content(self) -> list[dict[str, Any]]:
+        """All parts as they came, thoughts and their signatures included; pieces of plain text are joined."""
+        parts: list[dict[str, Any]] = []
+        for part in (one.model_dump(by_alias=True, exclude_unset=True) for one in self._parts):
+            if part.keys() != {"text"}:
+                parts.append(part)
+            elif parts and parts[-1].keys() == {"text"}:
+                parts[-1] = {"text": parts[-1]["text"] + part["text"]}
+            elif part["text"]:
+                parts.append(part)
+        return parts
 
     def _candidate(self, candidate: _Candidate) -> str:
         self._finish_reason = candidate.finish_reason or self._finish_reason
-        parts = candidate.content.parts
-        self._calls += [FunctionCall(p.function_call.name, p.function_call.args) for p in parts if p.function_call]
-        said = "".join(part.text for part in parts if not part.thought)
+        self._parts += candidate.content.parts
+        said = "".join(part.text for part in candidate.content.parts if not part.thought)
         self.text += said
         return said

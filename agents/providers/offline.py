@@ -12,10 +12,12 @@ from random import Random
 from typing import Any
 
 import orjson
+from elexirion.agents.providers.conversation import said_in
 from elexirion.agents.providers.failures import CallError
 from elexirion.agents.providers.port import (
     Feature,
     FunctionCall,
+    FunctionTurn,
     ProviderCall,
     ProviderOutput,
     ProviderResult,
@@ -45,7 +47,11 @@ _PROMPT_SHARE = 0.4
 
 
 class OfflineProvider:
-    """Stands in for a lane's provider; `tokens_per_s` is how many words it says per second."""
+    """Stands in for a lane's provider; `tokens_per_s` is how many words it says per second.
+
+    Takes the option `function_use`: offered functions are called only where it is `expected` or `required`, and
+    never once a conversation holds results of functions. So a loop over tools comes to its end.
+    """
 
     name = "offline"
 
@@ -89,24 +95,29 @@ class OfflineProvider:
 def answer(call: ProviderCall) -> ProviderResult:
     """The whole answer to `call`, a pure function of what it asks."""
     random = Random(_seed(call))
-    words = _vocabulary(call.prompt)
+    words = _vocabulary(" ".join(said_in(call)))
     functions: tuple[FunctionCall, ...] = ()
     text, stop_reason = "", "end_turn"
-    if call.functions:
+    if _calls_a_function(call):
         functions, stop_reason = (_function_call(call.functions, random, words),), "tool_use"
     elif call.schema is not None:
         text = orjson.dumps(_sample(call.schema, random, words)).decode()
     else:
         text, stop_reason = _prose(random, words, call.max_tokens)
-    asked = f"{call.system or ''} {call.prompt}"
+    asked = " ".join([call.system or "", *said_in(call)])
     said = text or " ".join(orjson.dumps(one.arguments).decode() for one in functions)
     usage = Usage(input_tokens=len(asked.split()), output_tokens=len(said.split()))
     return ProviderResult(text, call.model, stop_reason, usage, 0.0, functions)
 
 
+def _calls_a_function(call: ProviderCall) -> bool:
+    wanted = call.options.get("function_use") in ("expected", "required")
+    return wanted and bool(call.functions) and not any(isinstance(turn, FunctionTurn) for turn in call.turns)
+
+
 def _seed(call: ProviderCall) -> int:
     # The call id is left out: another attempt of the same step gets the same answer.
-    asked = [call.model, call.prompt, call.system, call.schema, call.functions]
+    asked = [call.model, call.system, call.schema, call.functions, *said_in(call)]
     digest = hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
     return int.from_bytes(digest, "big")
 
@@ -139,7 +150,7 @@ def _sentences(random: Random, words: list[str]) -> str:
 def _function_call(functions: tuple[dict[str, Any], ...], random: Random, words: list[str]) -> FunctionCall:
     function = random.choice(functions)
     parameters = function.get("parameters") or {"type": "object"}
-    return FunctionCall(str(function["name"]), _sample(parameters, random, words))
+    return FunctionCall(str(function["name"]), _sample(parameters, random, words), id="call_1")
 
 
 def _sample(schema: dict[str, Any], random: Random, words: list[str]) -> Any:

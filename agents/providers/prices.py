@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _MILLION = 1_000_000
 # A name may carry a date or a revision after the model it is: claude-haiku-4-5-20251001, gemini-3.8-flash-001.
-_REVISION = re.compile(r"[-@](\d{8}|\d{3}|latest)$")
+_REVISION = re.compile(r"[-@](\d{8}|\d{4}-\d{2}-\d{2}|\d{3}|latest)$")
 
 
 class PriceFileError(ValueError):

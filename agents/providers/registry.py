@@ -3,38 +3,43 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from elexirion.agents.providers.anthropic import AnthropicProvider
-from elexirion.agents.providers.gemini import GeminiProvider
+from elexirion.agents.providers.anthropic import AnthropicWire
+from elexirion.agents.providers.gemini import GeminiWire
+from elexirion.agents.providers.http_provider import HttpProvider
 from elexirion.agents.providers.offline import OfflineProvider
+from elexirion.agents.providers.openai import OpenAIWire, is_openai
 from elexirion.agents.providers.port import Provider
 from elexirion.agents.providers.prices import load_prices
+from elexirion.agents.providers.wire_format import WireFormat
 from elexirion.agents.settings import Settings
 from pydantic import SecretStr
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderEntry:
-    """How to make a lane's provider, and the environment variable and setting that hold its key."""
+    """A lane's wire format, made of the settings and the key, and where that key stands.
 
-    make: Callable[[Settings], Provider]
+    `needs_key` says whether calls are refused without one.
+    """
+
+    wire: Callable[[Settings, str], WireFormat]
     key_variable: str
     key: Callable[[Settings], SecretStr | None]
-
-
-def _claude(settings: Settings) -> Provider:
-    key, prices = _key(settings.anthropic_api_key), load_prices(settings.prices_file)
-    return AnthropicProvider(key, settings.anthropic_base_url, prices, connections=settings.claude_slots)
-
-
-def _gemini(settings: Settings) -> Provider:
-    key, prices = _key(settings.gemini_api_key), load_prices(settings.prices_file)
-    return GeminiProvider(key, settings.gemini_base_url, prices, connections=settings.gemini_slots)
+    needs_key: Callable[[Settings], bool] = lambda settings: True
 
 
 PROVIDERS: dict[str, ProviderEntry] = {
-    "claude": ProviderEntry(_claude, "ANTHROPIC_API_KEY", lambda settings: settings.anthropic_api_key),
-    "gemini": ProviderEntry(_gemini, "GEMINI_API_KEY", lambda settings: settings.gemini_api_key),
-}
+    "claude": ProviderEntry(
+        lambda s, key: AnthropicWire(key, s.anthropic_base_url), "ANTHROPIC_API_KEY", lambda s: s.anthropic_api_key
+    ),
+    "gemini": ProviderEntry(
+        lambda s, key: GeminiWire(key, s.gemini_base_url), "GEMINI_API_KEY", lambda s: s.gemini_api_key
+    ),
+    "openai": ProviderEntry(
+        lambda s, key: OpenAIWire(key, s.openai_base_url), "OPENAI_API_KEY", lambda s: s.openai_api_key,
+        needs_key=lambda s: is_openai(s.openai_base_url),
+    ),
+}  # fmt: skip
 
 
 def providers_for(settings: Settings, offline: bool) -> dict[str, Provider]:
@@ -45,13 +50,22 @@ def providers_for(settings: Settings, offline: bool) -> dict[str, Provider]:
     """
     if offline:
         return {lane: OfflineProvider(settings.offline_tokens_per_s) for lane in PROVIDERS}
-    return {lane: entry.make(settings) for lane, entry in PROVIDERS.items()}
+    prices = load_prices(settings.prices_file)
+    return {
+        lane: HttpProvider(entry.wire(settings, _key(entry.key(settings))), prices, connections=settings.slots(lane))
+        for lane, entry in PROVIDERS.items()
+    }
 
 
 def missing_key(lane: str, settings: Settings) -> str | None:
-    """The environment variable that has to be set before `lane` can be used; None if nothing is missing."""
+    """The environment variable that has to be set before `lane` can be used; None if nothing is missing.
+
+    An OpenAI-compatible server of one's own may do without a key; only OpenAI's own address needs one for sure.
+    """
     entry = PROVIDERS.get(lane)
-    return entry.key_variable if entry is not None and not _key(entry.key(settings)) else None
+    if entry is None or _key(entry.key(settings)) or not entry.needs_key(settings):
+        return None
+    return entry.key_variable
 
 
 def _key(secret: SecretStr | None) -> str:

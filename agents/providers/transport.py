@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import orjson
+from elexirion.agents.providers.conversation import said_in
 from elexirion.agents.providers.deadlines import CallClock, Deadlines, TimedStream
 from elexirion.agents.providers.error_body import ProviderError, read_error
 from elexirion.agents.providers.failures import CallError, RefusalError, failure_of
@@ -139,5 +140,5 @@ async def guarded(
             async for output in outputs:
                 yield output
     except Exception as exception:  # noqa: BLE001 - the edge: whatever came is told as a typed failure
-        hidden = (key, *(text for text in (call.prompt, call.system or "") if len(text) >= _HIDDEN_LENGTH))
+        hidden = (key, *(text for text in (*said_in(call), call.system or "") if len(text) >= _HIDDEN_LENGTH))
         raise ProviderFailed(failure_of(exception, provider, hidden), usage()) from None

@@ -1,10 +1,16 @@
-"""claude: one question to a Claude model; the result is its text."""
+"""claude: a question to a Claude model, which may use tools; the result is its text."""
 
 from elexirion.agents.settings import Settings
 from elexirion.agents.steps.model_call import ModelStep
 from elexirion.agents.steps.port import StepRunner
+from elexirion.agents.steps.toolkit import Toolkit
 
 
 def runner(settings: Settings) -> StepRunner:
     """The runner of `claude` steps."""
-    return ModelStep("claude", settings.model_aliases)
+    return model_step(settings)
+
+
+def model_step(settings: Settings) -> ModelStep:
+    """A question to Claude, for the step types that ask one or several."""
+    return ModelStep("claude", settings.model_aliases, Toolkit.of(settings))

@@ -1,70 +1,111 @@
-"""One call of a language model, as the step types claude and gemini make it."""
+"""A question to a language model, as the step types of all providers ask it: once, with tools, or by a schema."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elexirion.agents.providers.models import resolve_model
-from elexirion.agents.providers.port import ProviderCall, ProviderResult
+from elexirion.agents.providers.port import ModelTurn, ProviderResult, Turn, UserTurn
+from elexirion.agents.steps import schema_answer
+from elexirion.agents.steps.asking import Asking
 from elexirion.agents.steps.port import Outcome, StepError, StepIO, Work
-from elexirion.events.failure import Failure
+from elexirion.agents.steps.schema_answer import Mismatch
+from elexirion.agents.steps.tool_loop import DEFAULT_MAX_TURNS, MAX_TURNS, Conversation, ToolLoop, separate
+from elexirion.agents.steps.toolkit import Toolkit
+from elexirion.agents.tools.tool import declared
 from elexirion.pipelines.json_text import parsed
-from jsonschema import Draft202012Validator, SchemaError
-
-CALL_OPTIONS = ("max_tokens", "temperature", "top_p", "top_k")
-DEFAULT_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class ModelStep:
-    """Runs the rendered config `{prompt, system, model, options, functions, output_schema, streaming}`."""
+    """Runs the rendered config of a step that asks a model.
+
+    Keys: `prompt`, `system`, `model`, `options`, `streaming`; `functions` (declarations, whose calls are the result);
+    `turns` (the conversation so far, `{"user", "assistant"}` each); `output_schema`, with `repair: false` where a
+    wrong answer is not asked for again, and `error_prefix` for the message of such a failure; `workspace` (see
+    `Workspace.of`). Options it takes itself: `allowed_tools`, `disallowed_tools`, `max_turns`, `cwd`,
+    `fallback_model`, `output_format`; the others go to the provider.
+    """
 
     lane: str
     aliases: Mapping[str, str]
+    toolkit: Toolkit | None = None
 
     async def __call__(self, work: Work, io: StepIO) -> Outcome:
-        """Call the model once and give its text, its function calls, or its data where a schema asks for it."""
-        result = await io.call(self._call(work, io.next_call_id()))
-        return Outcome(
-            result=_result(work, result), usage=result.usage, cost_usd=result.cost_usd, model=result.model,
-            stop_reason=result.stop_reason,
-        )  # fmt: skip
+        """Give the model's text, its function calls, or its data where a schema asks for it. Raises StepError."""
+        asking = Asking(self.lane, self.aliases, work, io)
+        try:
+            return await self._answered(asking)
+        except StepError as error:
+            raise asking.counted(error) from error
 
-    def _call(self, work: Work, call_id: str) -> ProviderCall:
-        config, options = work.config, dict(work.config.get("options") or {})
-        if "max_output_tokens" in options:
-            options["max_tokens"] = options.pop("max_output_tokens")
-        known = {key: options.pop(key) for key in CALL_OPTIONS if options.get(key) is not None}
-        return ProviderCall(
-            call_id=call_id, model=resolve_model(self.lane, config.get("model"), self.aliases),
-            prompt=str(config.get("prompt") or ""), system=config.get("system"),
-            schema=config.get("output_schema"),
-            functions=tuple(config.get("functions") or ()), stream=config.get("streaming") is not False,
-            timeout_s=work.timeout_s or DEFAULT_TIMEOUT_S, options=options, **known,
-        )  # fmt: skip
+    async def _answered(self, asking: Asking) -> Outcome:
+        config = asking.work.config
+        schema = schema_answer.validator(config["output_schema"]) if config.get("output_schema") else None
+        said, functions = await self._conversation(asking)
+        if schema is None:
+            return _outcome(asking, said, _plain(config, said))
+        fitted = schema_answer.fitted(said.text, schema)
+        if isinstance(fitted, Mismatch) and config.get("repair") is not False and not said.exceeded:
+            said = await _repaired(asking, said, fitted, functions)
+            fitted = schema_answer.fitted(said.text, schema)
+        if isinstance(fitted, Mismatch):
+            raise schema_answer.failure(fitted, str(config.get("error_prefix") or ""))
+        return _outcome(asking, said, fitted)
 
-
-def _result(work: Work, result: ProviderResult) -> Any:
-    schema = work.config.get("output_schema")
-    if schema:
-        return _validated(schema, result)
-    if result.function_calls:
-        calls = [{"name": call.name, "arguments": call.arguments} for call in result.function_calls]
-        return {"text": result.text, "function_calls": calls, **calls[0]["arguments"]}  # type: ignore[dict-item]  # arguments is an object
-    return result.text
-
-
-def _validated(schema: dict[str, Any], result: ProviderResult) -> Any:
-    data = parsed(result.text)
-    try:
-        errors = sorted(Draft202012Validator(schema).iter_errors(data), key=lambda error: list(error.path))
-    except SchemaError as error:
-        raise _mismatch(result, f"output_schema is not a JSON Schema: {error.message}") from error
-    if errors:
-        said = "; ".join(f"at {error.json_path}: {error.validator} {error.validator_value!r}" for error in errors[:3])
-        raise _mismatch(result, f"the answer does not fit output_schema: {said}")
-    return data
+    async def _conversation(self, asking: Asking) -> tuple[Conversation, tuple[dict[str, Any], ...]]:
+        """What was said, and the functions that were offered for it."""
+        config = asking.work.config
+        prompt, turns = str(config.get("prompt") or ""), _turns(config)
+        options = config.get("options") or {}
+        tools = self.toolkit.offered(options) if self.toolkit else {}
+        if self.toolkit and tools:
+            most = int(options.get("max_turns") or DEFAULT_MAX_TURNS)
+            loop = ToolLoop(asking, tools, self.toolkit.workspace(config), most)
+            return await loop.run(prompt, turns), tuple(declared(tool) for tool in tools.values())
+        functions = tuple(config.get("functions") or ())
+        result = await asking.ask(prompt, turns, functions)
+        return Conversation((*turns, UserTurn(prompt)), result, result.text), functions
 
 
-def _mismatch(result: ProviderResult, message: str) -> StepError:
-    return StepError(Failure(kind="schema_mismatch", message=message), result.usage, result.cost_usd)
+async def _repaired(
+    asking: Asking, said: Conversation, mismatch: Mismatch, functions: tuple[dict[str, Any], ...]
+) -> Conversation:
+    """The answer to one more call, which is told what was wrong."""
+    result = said.result
+    await separate(asking, result)
+    # Calls of functions would have to be answered first; a repair is about the text.
+    turns = (*said.turns, ModelTurn(result.text, (), None if result.function_calls else result.raw))
+    prompt = schema_answer.repair_prompt(mismatch)
+    answer = await asking.ask(prompt, turns, functions)
+    return Conversation((*turns, UserTurn(prompt)), answer, answer.text)
+
+
+def _turns(config: Mapping[str, Any]) -> tuple[Turn, ...]:
+    return tuple(
+        turn
+        for one in config.get("turns") or ()
+        for turn in (UserTurn(str(one.get("user") or "")), ModelTurn(str(one.get("assistant") or "")))
+    )
+
+
+def _plain(config: Mapping[str, Any], said: Conversation) -> Any:
+    """The result where no schema asks for one: function calls, JSON where that format is wanted, else the text."""
+    if said.result.function_calls and not said.exceeded:
+        return _function_calls(said.result)
+    if (config.get("options") or {}).get("output_format") == "json":
+        data = parsed(said.text)
+        return said.text if data is None else data
+    return said.text
+
+
+def _function_calls(result: ProviderResult) -> dict[str, Any]:
+    calls = [{"name": call.name, "arguments": call.arguments} for call in result.function_calls]
+    return {"text": result.text, "function_calls": calls, **result.function_calls[0].arguments}
+
+
+def _outcome(asking: Asking, said: Conversation, result: Any) -> Outcome:
+    return Outcome(
+        result=result, usage=asking.usage, cost_usd=asking.cost_usd, model=said.result.model,
+        stop_reason=MAX_TURNS if said.exceeded else said.result.stop_reason,
+        fallback=MAX_TURNS if said.exceeded else asking.fallback,
+    )  # fmt: skip

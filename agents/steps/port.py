@@ -33,6 +33,10 @@ class Outcome:
     cost_usd: float | None = 0.0
     model: str | None = None
     stop_reason: str | None = None
+    turns: tuple[dict[str, str], ...] = ()
+    """What the step adds to its session's history: `{"user": text, "assistant": text}` each."""
+    fallback: str | None = None
+    """What stood in for the step's own answer, where something did: the result is marked with it."""
 
 
 @dataclass(eq=False)

@@ -108,6 +108,7 @@ async def _completed(
         if execute.output_file:
             await write_output(execute.output_file, outcome.result, trusted=tools.trusted_folders)
         result = await tools.store(cause.run_id, outcome.result)
+        turns = await tools.store(cause.run_id, list(outcome.turns)) if outcome.turns else None
     except Exception as error:
         failure = error.failure if isinstance(error, StepError) else _unexpected(error)
         raise StepError(failure, outcome.usage, outcome.cost_usd) from error
@@ -115,7 +116,7 @@ async def _completed(
         execution_id=execute.execution_id, incarnation=execute.incarnation, result=result,
         text_sha256=io.text_sha256, chunks=io.chunks, usage=outcome.usage, cost_usd=outcome.cost_usd,
         model=outcome.model, stop_reason=outcome.stop_reason, output_file=execute.output_file,
-        duration_s=time.monotonic() - began,
+        duration_s=time.monotonic() - began, turns=turns, fallback=outcome.fallback,
     )  # fmt: skip
 
 

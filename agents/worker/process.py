@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Literal
@@ -13,7 +14,6 @@ from typing import Any, Literal
 import structlog
 from elexirion.agents.evaluation import BoundedEvaluator
 from elexirion.agents.kafka import payloads
-from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.agents.kafka.errors import ProducerFatalError
 from elexirion.agents.kafka.topic_admin import ensure_topics
@@ -23,6 +23,11 @@ from elexirion.agents.orchestrator.service import Orchestrator
 from elexirion.agents.providers.registry import missing_key, providers_for
 from elexirion.agents.settings import Settings
 from elexirion.agents.steps.registry import runners
+from elexirion.agents.telemetry.followed_log import Listener
+from elexirion.agents.telemetry.lane_load import LaneLoad
+from elexirion.agents.telemetry.log_context import logged_about
+from elexirion.agents.telemetry.telemetry import Telemetry, Told
+from elexirion.agents.telemetry.traced_appender import TracedAppender
 from elexirion.agents.worker.execution import Tools
 from elexirion.agents.worker.executor import Executor
 from elexirion.agents.worker.heartbeat import Heartbeat
@@ -47,15 +52,18 @@ async def run_worker(
     bootstrap: str,
     roles: frozenset[Role] = ALL_ROLES,
     lanes: tuple[str, ...] = LANES,
+    listeners: Sequence[Listener] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. A second signal ends the process at once.
+
+    `listeners` are told of every new record of the runs that this process decides for.
 
     Raises BrokerUnreachableError or TopicsMismatchError at the start, ProducerFatalError later on: then the
     process must end, and its supervisor starts another.
     """
     quiet_libraries()
     _spare_the_collector()
-    worker = Worker(settings, bootstrap, roles, lanes if "lanes" in roles else ())
+    worker = Worker(settings, bootstrap, roles, lanes if "lanes" in roles else (), listeners)
     await worker.run()
 
 
@@ -72,7 +80,14 @@ def _spare_the_collector() -> None:
 class Worker:
     """The parts of one process, started and stopped in order."""
 
-    def __init__(self, settings: Settings, bootstrap: str, roles: frozenset[Role], lanes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bootstrap: str,
+        roles: frozenset[Role],
+        lanes: tuple[str, ...],
+        listeners: Sequence[Listener] = (),
+    ) -> None:
         self.worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
         self.incarnation = new_incarnation(self.worker_id)
         self._settings = settings
@@ -80,7 +95,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._fatal: ProducerFatalError | None = None
         self._address = KafkaAddress(bootstrap, f"elexirion-{self.worker_id}")
-        self._appender = Appender(
+        self._appender = TracedAppender(
             self._address, Topics(settings.topic_prefix), settings.events_partitions, self.incarnation, self._doom
         )
         self._live, self._offline = providers_for(settings, False), providers_for(settings, True)
@@ -88,6 +103,9 @@ class Worker:
         self._heartbeat = Heartbeat(self._appender, self.worker_id, settings.heartbeat_interval_s, self._describe)
         self._lanes = tuple(self._lane(name, bootstrap) for name in lanes)
         self._evaluator = BoundedEvaluator()
+        self._listeners = listeners
+        self._unready: str | None = "starting"
+        self._telemetry = Telemetry(settings, self._address, Told(self.incarnation, self._loads, lambda: self._unready))
 
     async def run(self) -> None:
         """Everything from the first connection to the farewell."""
@@ -108,11 +126,14 @@ class Worker:
         stack.push_async_callback(_cancel, tasks)
         if "orchestrator" in self._roles:
             tasks += await self._start_orchestrator(stack)
+        else:
+            await self._telemetry.start(stack, None)
         stack.push_async_callback(self._drain)
         await asyncio.gather(*(lane.start() for lane in self._lanes))
         for lane in self._lanes:
             stack.push_async_callback(lane.stop)
         stack.callback(self._announce_drain)
+        self._unready = None
         log.info("worker ready", worker=self.worker_id, incarnation=self.incarnation, roles=sorted(self._roles),
                  lanes=[lane.name for lane in self._lanes])  # fmt: skip
         await self._until_stopped(tasks)
@@ -123,8 +144,9 @@ class Worker:
         plans = Plans(self._settings, self._evaluator, self._load, self._store)
         orchestrator = Orchestrator(
             self._settings, self._address, self._appender, self.incarnation, plans, plans,
-            self._executor.accept, self._executor.cancel,
+            self._accept, self._executor.cancel, self._load,
         )  # fmt: skip
+        await self._telemetry.start(stack, orchestrator.followed, self._listeners)
         forwarder = Forwarder(
             self._address,
             self._appender,
@@ -153,6 +175,7 @@ class Worker:
 
     def _announce_drain(self) -> None:
         """Before the lanes stop: take nothing new, and tell dispatchers."""
+        self._unready = "draining"
         self._executor.draining = True
         self._heartbeat.changed()
 
@@ -185,11 +208,15 @@ class Worker:
     def _take(self, record: Record) -> None:
         match record.data:
             case ExecuteStep():
-                self._executor.accept(record)
+                self._accept(record)
             case CancelStep() if record.data.incarnation == self.incarnation:
                 self._executor.cancel(record.data.execution_id)
             case _:
                 log.debug("not for this worker", type=record.type, id=record.id)
+
+    def _accept(self, record: Record) -> None:
+        with logged_about(record):
+            self._executor.accept(record)
 
     async def _bury(self, letter: DeadLetter) -> None:
         log.warning("a step command cannot be read", topic=letter.topic, offset=letter.offset, reason=letter.reason)
@@ -208,6 +235,10 @@ class Worker:
             roles=tuple(sorted(self._roles)), lanes=offers, held=self._executor.held_ids(),
             draining=self._executor.draining,
         )  # fmt: skip
+
+    def _loads(self) -> tuple[LaneLoad, ...]:
+        held = self._executor.held_by_lane()
+        return tuple(LaneLoad(lane.name, self._settings.slots(lane.name), held[lane.name]) for lane in self._lanes)
 
     def _offer(self, lane: Lane, held: int) -> LaneOffer:
         ready = missing_key(lane.name, self._settings) is None

@@ -13,6 +13,7 @@ from elexirion.console.options import AsJson
 
 if TYPE_CHECKING:
     from elexirion.client import Client, RunHandle, RunResult
+    from elexirion.pipelines.loader import Loaded
 
 Files = Annotated[list[Path], typer.Argument(help="Pipeline files; several chain, output into input.")]
 Inputs = Annotated[
@@ -27,6 +28,9 @@ def run(
     offline: Annotated[bool, typer.Option(help="Answer every provider step without a network.")] = False,
     detach: Annotated[bool, typer.Option(help="Only publish the command; print the run's id.")] = False,
     run_id: Annotated[str | None, typer.Option(help="Id of the run; unset: a fresh one.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be called, with an estimate of tokens and cost.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline: stream its text, then print results, cost and time.
@@ -38,6 +42,8 @@ def run(
       elexirion run examples/demo.yaml --offline
 
       elexirion run outline.yaml story.yaml -i topic=rivers --json
+
+      elexirion run examples/demo.yaml --dry-run
     """
     from elexirion.console.given_inputs import parse_inputs
     from elexirion.console.log_output import quiet_clients
@@ -46,7 +52,11 @@ def run(
     with reported(as_json):
         _require_well_formed(run_id)
         given = parse_inputs(inputs or ())
-        lanes = lanes_of(read_runnable(files, given))
+        pipelines = read_runnable(files, given)
+        if dry_run:
+            _tell_plan(files, pipelines, given, offline, as_json)
+            return
+        lanes = lanes_of(pipelines)
         quiet_clients()
         from elexirion.agents.settings import load_settings
         from elexirion.console.ready import make_ready
@@ -54,6 +64,17 @@ def run(
         bootstrap = make_ready(load_settings(), lanes, offline=offline)
         code = _interruptible(bootstrap, files, given, offline, detach, run_id, as_json)
     raise typer.Exit(code)
+
+
+def _tell_plan(files: list[Path], pipelines: list[Loaded], given: dict[str, Any], offline: bool, as_json: bool) -> None:
+    from elexirion.agents.settings import load_settings
+    from elexirion.console.dry_run import dry_run, print_plan
+
+    document = dry_run(files, pipelines, given, load_settings(), offline=offline)
+    if as_json:
+        print_json(document)
+    else:
+        print_plan(document)
 
 
 def _require_well_formed(run_id: str | None) -> None:

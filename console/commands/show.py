@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 def show(run_id: RunId, as_json: AsJson = False) -> None:
     """State, steps and timeline of a run, with every execution and what was refused.
 
-    Example: elexirion show run-1f0c… --json
+    See also `explain` for where its time went, and `replay` for the run at any of its events.
+
+    Examples:
+
+      elexirion show run-1f0c…
+
+      elexirion show run-1f0c… --json | jq .context.variables
     """
     document = with_client(lambda client: _document(client, run_id), as_json=as_json)
     if as_json:
@@ -47,20 +53,21 @@ async def _document(client: Client, run_id: str) -> dict[str, Any]:
 
 def _print(document: dict[str, Any]) -> None:
     from elexirion.console.run_tables import cost, on_stdout, print_rows, seconds, status_text
+    from rich.text import Text
 
     console = on_stdout()
-    console.print(f"[bold]{document['run_id']}[/bold]  {document['status']}")
+    console.print(Text.assemble((document["run_id"], "bold"), f"  {document['status']}"))
     for rejected in document["rejections"]:
         console.print(f"command {rejected['command_id']} rejected: {rejected['reason']}", markup=False)
     if "steps" not in document:
         return
     steps = (
-        [one["name"], one["type"], status_text(one["status"]), one["execution"] or "-", seconds(one["duration"]),
-         cost(one["cost"])]
+        [Text(one["name"]), one["type"], status_text(one["status"]), Text(one["execution"] or "-"),
+         seconds(one["duration"]), cost(one["cost"])]
         for one in document["steps"]
     )  # fmt: skip
     print_rows(("step", "type", "status", "execution", "time", "cost"), steps, console)
     console.print()
-    told = ([f"{one['at']}", str(one["position"] or "-"), one["type"], one["about"]] for one in document["timeline"])
+    told = ([one["at"], str(one["position"] or "-"), one["type"], Text(one["about"])] for one in document["timeline"])
     print_rows(("at", "position", "event", "about"), told, console)
     console.print(f"\ncontext {document['context_hash']} at position {document['position']}")

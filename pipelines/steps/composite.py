@@ -7,12 +7,13 @@ condition holds), branch (one block of several). A step inside has a path, `oute
 `outer/index` for an item, `outer/inner` in a branch; names are unique in the whole file, paths in a run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from elexirion.pipelines.problems import KeyPath
 from elexirion.pipelines.steps.step import Rendering, Step
+from elexirion.pipelines.uses import Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,18 @@ class CompositeStep(Step, frozen=True):
         """Its nested steps as written; a block's `path` is relative to the step."""
         return ()
 
+    def local_names(self) -> frozenset[str]:
+        """Names that exist within it alone, such as `item` and `loop`."""
+        return frozenset()
+
+    def inner_uses(self) -> Iterator[Use]:
+        """What is evaluated anew for each item or turn, besides the steps of its blocks; `uses` has the rest."""
+        yield from ()
+
+    def config(self, options: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
+        """Nothing: no worker runs it."""
+        return {}
+
 
 class ItemsStep(CompositeStep, frozen=True):
     """The same kind of leaf step for each of several values: `claude_batch`, `parallel_claude`."""
@@ -56,6 +69,9 @@ class ItemsStep(CompositeStep, frozen=True):
     def most_in_flight(self) -> int:
         """How many items may run at the same time."""
         raise NotImplementedError
+
+    def local_names(self) -> frozenset[str]:
+        return frozenset(["item", "loop"])
 
     def items(self, rendering: Rendering) -> list[dict[str, Any]]:
         """What is gone over, as JSON: `{"id": text, "item": value}` each; raises TemplateError."""
@@ -65,6 +81,10 @@ class ItemsStep(CompositeStep, frozen=True):
         """The leaf step of the index-th item, not rendered yet: it is rendered with `item` and `loop` in scope."""
         raise NotImplementedError
 
+    def item_steps(self) -> tuple[Step, ...]:
+        """The leaf steps of all items where the file says how many there are, else one that stands for all."""
+        return (self.item_step(0),)
+
     def joined(self, parts: Sequence[Part]) -> Any:
         """The step's result, from its parts in the order of the items."""
         raise NotImplementedError
@@ -72,6 +92,9 @@ class ItemsStep(CompositeStep, frozen=True):
 
 class LoopStep(CompositeStep, frozen=True):
     """A block of steps for each item of a list: `for_loop`."""
+
+    def local_names(self) -> frozenset[str]:
+        return frozenset(["item", "loop", self.iterator_name()])
 
     def most_in_flight(self) -> int:
         """How many turns may run at the same time; 1 for a loop that is not parallel."""
@@ -93,8 +116,12 @@ class LoopStep(CompositeStep, frozen=True):
         """A condition, tested before each turn with the item in scope: the turn is left out where it holds."""
         raise NotImplementedError
 
+    def most_turns(self) -> int | None:
+        """Items after which the loop ends, however many more there are; None for all of them."""
+        raise NotImplementedError
+
     def items(self, rendering: Rendering) -> list[Any]:
-        """The list that the loop goes over, at most `max_iterations` of it; raises TemplateError."""
+        """The list that the loop goes over, at most `most_turns` of it; raises TemplateError."""
         raise NotImplementedError
 
     def joined(self, parts: Sequence[Part], ended_because: str) -> Any:
@@ -103,7 +130,13 @@ class LoopStep(CompositeStep, frozen=True):
 
 
 class RepeatStep(CompositeStep, frozen=True):
-    """A block of steps while a condition holds: `while_loop`. Its `condition` is tested before each turn."""
+    """A block of steps while a condition holds: `while_loop`.
+
+    Its `condition` is tested before each turn, with `loop` in scope and the results of the turn before.
+    """
+
+    def local_names(self) -> frozenset[str]:
+        return frozenset(["loop"])
 
     def most_turns(self) -> int:
         """Turns after which the loop ends, whatever its condition says."""
@@ -122,9 +155,25 @@ class BranchStep(CompositeStep, frozen=True):
     """One block of several: `switch`."""
 
     def chosen(self, rendering: Rendering) -> str | None:
-        """The key of the block to run; None where no case fits and there is no default. Raises TemplateError."""
+        """The key of the block to run, which may hold no step; None where nothing fits. Raises TemplateError."""
         raise NotImplementedError
 
     def joined(self, key: str | None, part: Part | None) -> Any:
         """The step's result."""
         raise NotImplementedError
+
+
+def nested(steps: Iterable[Step]) -> Iterator[Step]:
+    """The steps and all steps inside them, each before what it holds."""
+    for step in steps:
+        yield step
+        if isinstance(step, CompositeStep):
+            for block in step.blocks():
+                yield from nested(block.steps)
+
+
+def names_within(loop: CompositeStep) -> tuple[str, ...]:
+    """Names that the turns of a loop leave behind: of the steps inside it, and of what they set."""
+    inside = [step for block in loop.blocks() for step in nested(block.steps)]
+    names = (name for step in inside for name in (step.name, *step.sets(), *step.output_fields()))
+    return tuple(dict.fromkeys(names))

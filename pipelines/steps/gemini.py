@@ -1,4 +1,4 @@
-"""`gemini`: one answer of a Gemini model."""
+"""`gemini`: one answer of a Gemini model; and what all step types share that ask one."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
@@ -11,19 +11,18 @@ from elexirion.pipelines.steps.step import PROVIDER_TIMEOUT_S, Lane, Rendering, 
 from elexirion.pipelines.uses import FunctionUse, Use, uses_of_prompt
 
 
-class GeminiStep(Step, frozen=True):
-    """Asks a Gemini model; the result is its text."""
+class GeminiCall(Step, frozen=True):
+    """What every step has that asks a Gemini model: a prompt, the model and its limits."""
 
     lane: ClassVar[Lane | None] = "gemini"
     default_timeout_s: ClassVar[float | None] = PROVIDER_TIMEOUT_S
     template_keys: ClassVar[tuple[str, ...]] = ("model",)
 
-    type: Literal["gemini"]
     prompt: Prompt
     model: Text | None = None
+    """A Gemini model; without it that of `defaults`."""
     token_budget: TokenBudget | None = None
-    functions: tuple[str, ...] = ()
-    """Functions of `gemini_functions` that the model may call."""
+    """Limits of the answer, over those of `defaults`."""
 
     def effective_options(self, defaults: Defaults) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -36,18 +35,45 @@ class GeminiStep(Step, frozen=True):
     def uses(self) -> Iterator[Use]:
         yield from super().uses()
         yield from uses_of_prompt(self.prompt, ("prompt",))
-        for index, function in enumerate(self.functions):
-            yield FunctionUse(("functions", index), function)
 
     def config(self, options: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
         rendered = rendering.value(dict(options))
-        functions = [{"name": name, **rendering.gemini_functions[name]} for name in self.functions]
         return {
             "prompt": rendering.prompt(self.prompt),
             "system": None,
             "model": rendered.pop("model", None),
             "options": rendered,
-            "functions": functions,
+            "functions": [],
             "output_schema": self.output_schema,
             "streaming": self.streaming,
         }
+
+
+class GeminiStep(GeminiCall, frozen=True):
+    """Asks a Gemini model; the result is its text, or the arguments with which it calls one of the functions."""
+
+    type: Literal["gemini"]
+    functions: tuple[str, ...] = ()
+    """Functions of `gemini_functions` that the model may call."""
+
+    def uses(self) -> Iterator[Use]:
+        yield from super().uses()
+        yield from function_uses(self.functions)
+
+    def config(self, options: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
+        config = super().config(options, rendering)
+        return with_functions(config, self.functions, rendering, "expected") if self.functions else config
+
+
+def function_uses(functions: tuple[str, ...]) -> Iterator[Use]:
+    """The declarations that have to be there."""
+    for index, function in enumerate(functions):
+        yield FunctionUse(("functions", index), function)
+
+
+def with_functions(
+    config: dict[str, Any], functions: tuple[str, ...], rendering: Rendering, use: Literal["expected", "required"]
+) -> dict[str, Any]:
+    """The config with the declarations of these functions, and how much a call to one is wanted."""
+    declared = [{"name": name, **rendering.gemini_functions[name]} for name in functions]
+    return {**config, "functions": declared, "options": {**config["options"], "function_use": use}}

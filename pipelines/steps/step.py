@@ -9,7 +9,7 @@ from elexirion.pipelines.model import Model, Number, Positive, Text
 from elexirion.pipelines.options import CacheOptions
 from elexirion.pipelines.retry import RetryPolicy
 from elexirion.pipelines.segments import Prompt
-from elexirion.pipelines.uses import ConditionUse, Use, templates_in
+from elexirion.pipelines.uses import ConditionUse, Use, expressions_in, templates_in
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 Lane = Literal["claude", "gemini", "openai", "local"]
@@ -39,8 +39,17 @@ class Rendering(Protocol):
         """JSON types with every text in it rendered; one whole expression keeps its type."""
         ...
 
+    def expression(self, source: Any) -> Any:
+        """The value of an expression, a template or a plain path (`steps.a.data.items`,
+        `previous_response:a.items`); a list or mapping has the templates within it rendered."""
+        ...
+
     def prompt(self, prompt: Prompt) -> str:
         """The text of a prompt, with the files it names read."""
+        ...
+
+    def session(self, name: str) -> list[dict[str, str]]:
+        """The history of a session, oldest first: `{"user": text, "assistant": text}` each; empty without one."""
         ...
 
 
@@ -60,6 +69,8 @@ class Step(Model, frozen=True):
     """Longest time of one attempt when nobody says; None for steps without a time limit."""
     template_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of the step type whose texts are rendered."""
+    expression_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys of the step type whose text is an expression, with or without braces."""
 
     name: StepName
     """The name by which other steps refer to this one; once per pipeline."""
@@ -96,6 +107,9 @@ class Step(Model, frozen=True):
             return self.timeout_seconds
         return None if self.timeout is None else seconds_of(self.timeout)
 
+    def own_continue_on_error(self) -> bool | None:
+        return self.continue_on_error
+
     def own_retry(self) -> RetryPolicy | None:
         return self.retry
 
@@ -109,15 +123,25 @@ class Step(Model, frozen=True):
             yield ConditionUse(("condition",), self.condition)
         for key in ("output_to_file", *self.template_keys):
             yield from templates_in(self._plain(key), (key,))
+        for key in self.expression_keys:
+            yield from expressions_in(self._plain(key), (key,))
 
     def sets(self) -> tuple[str, ...]:
         """Variables that exist after the step."""
+        return ()
+
+    def output_fields(self) -> tuple[str, ...]:
+        """Names, besides the step's own, under which `previous_response:name` finds its result."""
         return ()
 
     def config(self, options: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
         """What the step needs to run, rendered, as plain JSON; `options` are the effective ones."""
         raise NotImplementedError
 
+    def works_with_files(self, config: Mapping[str, Any]) -> bool:
+        """Whether the worker needs to know the folders of the run."""
+        return False
+
     def _plain(self, key: str) -> Any:
         value = getattr(self, key)
-        return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, Model) else value
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True) if isinstance(value, Model) else value

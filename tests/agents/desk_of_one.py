@@ -6,15 +6,17 @@ from typing import Any
 
 from elexirion.agents.decide import BATCH, Facts
 from elexirion.agents.dispatch import Placement
-from elexirion.agents.evaluated import Evaluation, NotPossible, Output, Rendered
+from elexirion.agents.evaluated import Answer, Output, Rendered
 from elexirion.agents.plan import RunPlan, StepPlan
+from elexirion.agents.questions import AboutStep, Question
 from elexirion.events import run, step
 from elexirion.events.envelope import Record, make_decision, make_record, utc_now
 from elexirion.events.values import Inline
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat
 from elexirion.projections.admission import refusal
 from elexirion.projections.fleet import Fleet, heartbeat
-from elexirion.projections.run_state import RunState, begin, evolve
+from elexirion.projections.evolve import begin, evolve
+from elexirion.projections.run_state import RunState
 
 WORKER = "w1.aaaa"
 NAMES = ("one", "two")
@@ -31,13 +33,12 @@ class Plans:
         first, second = NAMES
         return RunPlan((StepPlan(first, "probe", "local"), StepPlan(second, "probe", "local", needs=(first,))))
 
-    async def evaluate(self, state: RunState, step: StepPlan) -> Evaluation:
+    async def answer(self, state: RunState, question: Question) -> Answer:
+        if not isinstance(question, AboutStep):
+            return Output(Inline(value="all"), {})
         self.trouble(state.run_id)
-        self.evaluated.append(step.name)
-        return Rendered(Inline(value={"say": step.name}), step.name)
-
-    async def output(self, state: RunState) -> Output | NotPossible:
-        return Output(Inline(value="all"), {})
+        self.evaluated.append(question.path)
+        return Rendered(Inline(value={"say": question.path}), question.path)
 
 
 class MemoryDesk:
@@ -93,7 +94,7 @@ class MemoryDesk:
         )  # fmt: skip
         self.land(make_record(data, id=f"{scheduled.execution_id}/completed", run_id=run_id, at=utc_now()))
 
-    async def send_successor(self, state: RunState) -> bool:
+    async def start_others(self, state: RunState) -> bool:
         return True
 
     def wait_for_lanes(self, run_id: str, lanes: set[str]) -> None:

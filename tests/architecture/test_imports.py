@@ -85,7 +85,7 @@ def test_faust_and_mode_outside_of_agents_are_found(tree: Path, room: str, libra
 @pytest.mark.parametrize("path", ["agents/planted.py", "agents/steps/planted.py", "console/planted.py"])
 def test_httpx_outside_of_the_providers_is_found(tree: Path, path: str) -> None:
     (found,) = plant(tree, path, "from httpx import AsyncClient")
-    assert found.message == "httpx is imported outside of elexirion.agents.providers"
+    assert found.message == "httpx is imported outside of elexirion.agents.providers and elexirion.agents.steps.http"
 
 
 @pytest.mark.parametrize("path", ["agents/decide.py", "agents/dispatch.py", "agents/resilience/planted.py"])
@@ -106,4 +106,5 @@ def test_a_pure_module_that_reaches_an_effect_through_another_is_found(tree: Pat
 def test_allowed_imports_are_left_alone(tree: Path) -> None:
     assert not plant(tree, "agents/planted.py", "import asyncio\nimport faust\nfrom elexirion.events import run")
     assert not plant(tree, "agents/providers/planted.py", "import httpx\nimport httpx_sse")
+    assert not plant(tree, "agents/steps/http.py", "import httpx")
     assert not plant(tree, "console/planted.py", "from elexirion.client import connect\nfrom . import main")

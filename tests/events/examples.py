@@ -23,6 +23,7 @@ USED = Usage(input_tokens=1200, output_tokens=340, cache_read_tokens=800, cache_
 SOURCE = commands.RunSource(file="review.yaml", folder="pipelines", cwd="projects/review")
 PIPELINE: dict[str, Any] = {"name": "review", "steps": [{"name": "summary", "type": "claude", "prompt": "Sum up."}]}
 NEXT = commands.PipelineReference(pipeline="workflow:\n  name: publish\n", source=SOURCE)
+PARENT = commands.Parent(run_id="run-above", step="child", depth=2, files=("outer.yaml", "review.yaml"))
 RATE_LIMITED = Failure(
     kind="rate_limited", message="too many requests", retry_after_s=7.5, provider="claude", status=429,
     where="review.yaml:12",
@@ -34,7 +35,7 @@ ENDED: dict[str, Any] = {"usage": USED, "cost_usd": 0.0187, "context_hash": SHA}
 _DATA: tuple[RecordModel, ...] = (
     commands.StartRun(
         pipeline=PIPELINE, source=SOURCE, inputs={"topic": "tides"}, offline=True, then=(NEXT,),
-        previous_run_id="run-before", tags={"team": "docs"},
+        previous_run_id="run-before", parent=PARENT, tags={"team": "docs"},
     ),
     commands.CancelRun(reason="no longer needed"),
     commands.PauseRun(reason="budget review"),
@@ -42,6 +43,8 @@ _DATA: tuple[RecordModel, ...] = (
     commands.RetryRun(new_run_id="run-again", from_step="summary"),
     commands.ForkRun(new_run_id="run-fork", from_step="summary", variables={"tone": "dry"}),
     commands.Signal(name="approve", value={"by": "ana"}),
+    commands.ChildEnded(child_run_id=f"{RUN}~2", step="child", status="failed", result=LARGE, failure=RATE_LIMITED,
+                        usage=USED, cost_usd=0.0187),
     run.CommandReceived(
         command_id="cmd-1", content_hash=SHA, command_type="CancelRun", command={"reason": "no longer needed"},
         topic="elexirion.commands", partition=3, offset=17, issued_at=AT, broker_at=LATER,
@@ -52,7 +55,7 @@ _DATA: tuple[RecordModel, ...] = (
     run.RunStarted(
         command_id="cmd-1", content_hash=SHA, pipeline_name="review", definition=PIPELINE,
         definition_sha256=OTHER_SHA, inputs={"topic": "tides"}, source=SOURCE, then=(NEXT,),
-        previous_run_id="run-before", tags={"team": "docs"},
+        previous_run_id="run-before", parent=PARENT, tags={"team": "docs"},
     ),
     step.StepScheduled(
         execution_id=EXECUTION, step="summary", step_type="claude", lane="claude", incarnation=WORKER, attempt=2,
@@ -65,14 +68,19 @@ _DATA: tuple[RecordModel, ...] = (
     step.StepTimedOut(execution_id=EXECUTION, timeout_s=300.0),
     step.StepOrphaned(execution_id=EXECUTION, incarnation=WORKER, reason="lease_expired", ran_s=3.25),
     run.VariablesSet(step="defaults", values={"tone": "dry", "limits": [1, 2.5]}, scope="session"),
-    step.IterationStarted(step="each", index=0, item={"title": "one"}),
-    step.IterationEnded(step="each", index=0, ended_because="condition"),
-    run.TimerSet(name="delay", due_at=LATER),
+    step.StepExpanded(step="each", step_type="for_loop", shape="loop", children={"ask": "claude"}, items=TEXT, count=2,
+                      branch="red"),
+    step.StepConcluded(step="each", result=TEXT, ended_because="completed"),
+    step.IterationStarted(step="each", index=0),
+    step.IterationEnded(step="each", index=0, ended_because="failed", failure=RATE_LIMITED),
+    run.TimerSet(step="delay", due_at=LATER),
+    run.ErrorHandlingStarted(failure=RATE_LIMITED, step="summary", handlers={"tell": "test_echo"}),
     run.ApprovalRequested(step="approve", message="Publish?", due_at=LATER),
-    run.SignalReceived(command_id="cmd-2", name="approve", value={"by": "ana"}),
+    run.SignalReceived(command_id="cmd-2", name="approve", value={"by": "ana"}, step="approve"),
     run.ChildRunStarted(child_run_id=f"{RUN}~2", command_id=f"{RUN}/then/{RUN}~2", relation="then",
-                        inputs={"input": "text"}),
-    run.ChildRunEnded(child_run_id=f"{RUN}~2", status="completed", result=LARGE),
+                        inputs={"input": "text"}, step="child", pipeline=TEXT, source=SOURCE, due_at=LATER),
+    run.ChildRunEnded(command_id="cmd-5", child_run_id=f"{RUN}~2", step="child", status="failed", result=LARGE,
+                      failure=RATE_LIMITED, usage=USED, cost_usd=0.0187),
     run.RunPaused(command_id="cmd-3", reason="budget review"),
     run.RunResumed(command_id="cmd-4"),
     run.BudgetExceeded(limit="cost_usd", allowed=1.0, used=1.25),
@@ -88,7 +96,8 @@ _DATA: tuple[RecordModel, ...] = (
     ),
     step.StepCompleted(
         result=LARGE, text_sha256=OTHER_SHA, chunks=12, usage=USED, cost_usd=0.0187, model="sonnet",
-        stop_reason="end_turn", output_file="out/summary.md", duration_s=4.5, **OF,
+        stop_reason="end_turn", output_file="out/summary.md", duration_s=4.5, turns=TEXT, fallback="simplified_prompt",
+        **OF,
     ),
     step.StepFailed(failure=RATE_LIMITED, usage=USED, cost_usd=0.0187, chunks=3, duration_s=1.5, **OF),
     step.StepDeclined(reason="draining", **OF),

@@ -61,7 +61,7 @@ def test_a_gemini_step_carries_the_functions_it_names() -> None:
         "type: gemini, prompt: x, model: flash, functions: [f], token_budget: {top_k: 3}", rest=functions
     )
     assert config["functions"] == [{"name": "f", "description": "d", "parameters": {"type": "object"}}]
-    assert (config["model"], config["options"]) == ("flash", {"top_k": 3})
+    assert (config["model"], config["options"]) == ("flash", {"top_k": 3, "function_use": "expected"})
 
 
 def test_a_test_echo_renders_every_field() -> None:

@@ -9,6 +9,7 @@ from tests.stub.call import Call, InvalidCallError
 from tests.stub.script import Answer
 from tests.stub.wire import Piece, event
 
+SIGNATURE = "c3R1Yg=="
 _VERSIONS = ("2023-06-01", "2026-10-21")
 _ERROR_NAMES = {
     400: "invalid_request_error",
@@ -36,10 +37,12 @@ class AnthropicWire:
         for name in ("temperature", "top_p", "top_k"):
             if name in body and version != "2023-06-01":
                 raise _invalid(f"{name}: Extra inputs are not permitted")
+        messages: list[dict[str, Any]] = body["messages"]
+        _check_results(messages)
         return Call(
             provider="claude",
             model=body["model"],
-            prompt="\n".join(_text(message["content"]) for message in body["messages"]),
+            prompt="\n".join(_text(message["content"]) for message in messages),
             system=_text(body.get("system", "")),
             stream=bool(body.get("stream")),
             auth=auth,
@@ -47,6 +50,8 @@ class AnthropicWire:
             version=version,
             schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
             functions=tuple({**tool, "parameters": tool["input_schema"]} for tool in body.get("tools", ())),
+            messages=tuple(messages),
+            answered=any(one["type"] == "tool_result" for message in messages for one in _content_of(message)),
         )
 
     def stream(self, call: Call, answer: Answer) -> list[Piece]:
@@ -55,7 +60,7 @@ class AnthropicWire:
 
         pieces = [sent("message_start", message=_message(call, answer, started=True)), sent("ping")]
         chunk = 0
-        for index, (block, deltas) in enumerate(_blocks(answer)):
+        for index, (block, deltas) in enumerate(_blocks(call, answer)):
             pieces.append(sent("content_block_start", index=index, content_block=block))
             for delta in deltas:
                 chunk += delta["type"] == "text_delta"
@@ -94,27 +99,57 @@ def _invalid(message: str) -> InvalidCallError:
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(block.get("text", "") for block in content)
+    return "\n".join(block.get("text") or _text(block.get("content", "")) for block in content)
+
+
+def _content_of(message: dict[str, Any]) -> list[dict[str, Any]]:
+    content = message["content"]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _check_results(messages: list[dict[str, Any]]) -> None:
+    """Refuse as the API does: results answer the message before them, all of them and first; text is not empty."""
+    asked: list[str] = []
+    for number, message in enumerate(messages):
+        content = _content_of(message)
+        if any(block["type"] == "text" and not block["text"].strip() for block in content):
+            raise _invalid("messages: text content blocks must be non-empty")
+        results = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
+        if sorted(results) != sorted(asked):
+            raise _invalid(f"messages.{number}: each `tool_use` block must have a `tool_result` in the next message")
+        if any(block["type"] != "tool_result" for block in content[: len(results)]):
+            raise _invalid(f"messages.{number}: `tool_result` blocks must come first")
+        if any(block["type"] == "thinking" and block["signature"] != SIGNATURE for block in content):
+            raise _invalid(f"messages.{number}: Invalid `signature` in `thinking` block")
+        asked = [block["id"] for block in content if block["type"] == "tool_use"]
+    if asked:
+        raise _invalid("messages: `tool_use` ids were found without `tool_result` blocks after them")
 
 
 def _stop_reason(answer: Answer) -> str:
     return answer.stop_reason or ("tool_use" if answer.functions else "end_turn")
 
 
-def _blocks(answer: Answer) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+def _blocks(call: Call, answer: Answer) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Each block as it starts, with the deltas that fill it."""
     blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
     if answer.thinking:
         deltas = [{"type": "thinking_delta", "thinking": answer.thinking}]
-        deltas.append({"type": "signature_delta", "signature": "stub"})
+        deltas.append({"type": "signature_delta", "signature": SIGNATURE})
         blocks.append(({"type": "thinking", "thinking": "", "signature": ""}, deltas))
     if answer.chunks:
         blocks.append(({"type": "text", "text": ""}, [{"type": "text_delta", "text": t} for t in answer.chunks]))
     for number, function in enumerate(answer.functions):
+        tool_id = _tool_id(call, number)
         parts = ["", *_halves(orjson.dumps(function.arguments).decode())]
-        block = {"type": "tool_use", "id": f"toolu_stub{number}", "name": function.name, "input": {}}
+        block = {"type": "tool_use", "id": tool_id, "name": function.name, "input": {}}
         blocks.append((block, [{"type": "input_json_delta", "partial_json": part} for part in parts]))
     return blocks
+
+
+def _tool_id(call: Call, number: int) -> str:
+    """No id comes twice in a conversation."""
+    return f"toolu_stub{len(call.messages)}_{number}"
 
 
 def _halves(text: str) -> list[str]:
@@ -135,20 +170,20 @@ def _message(call: Call, answer: Answer, *, started: bool) -> dict[str, Any]:
         "type": "message",
         "role": "assistant",
         "model": answer.model or call.model,
-        "content": [] if started else _content(answer),
+        "content": [] if started else _content(call, answer),
         "stop_reason": None if started or answer.omit_end else _stop_reason(answer),
         "stop_sequence": None,
         "usage": usage,
     }
 
 
-def _content(answer: Answer) -> list[dict[str, Any]]:
+def _content(call: Call, answer: Answer) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = []
     if answer.thinking:
-        content.append({"type": "thinking", "thinking": answer.thinking, "signature": "stub"})
+        content.append({"type": "thinking", "thinking": answer.thinking, "signature": SIGNATURE})
     if answer.chunks:
         content.append({"type": "text", "text": "".join(answer.chunks)})
     for number, function in enumerate(answer.functions):
-        tool = {"id": f"toolu_stub{number}", "name": function.name, "input": function.arguments}
+        tool = {"id": _tool_id(call, number), "name": function.name, "input": function.arguments}
         content.append({"type": "tool_use", **tool})
     return content

@@ -1,4 +1,4 @@
-"""The stub's routes: the two wire formats, and `/_script`, `/_release` and `/_ledger` for the test."""
+"""The stub's routes: the three wire formats, and `/_script`, `/_release` and `/_ledger` for the test."""
 
 import orjson
 from pydantic import TypeAdapter
@@ -13,6 +13,7 @@ from tests.stub.call import InvalidCallError
 from tests.stub.default_answer import default_answer
 from tests.stub.gemini_wire import GeminiWire
 from tests.stub.ledger import Ledger
+from tests.stub.openai_wire import OpenAIWire
 from tests.stub.playback import Holds, Playback
 from tests.stub.script import Rule, Script
 from tests.stub.wire import WireFormat
@@ -33,6 +34,7 @@ class Stub:
         return Starlette(
             routes=[
                 Route("/v1/messages", self._messages, methods=["POST"]),
+                Route("/v1/chat/completions", self._completions, methods=["POST"]),
                 Route("/{version:str}/models/{model:str}:{method:str}", self._generate, methods=["POST"]),
                 Route("/_script", self._add_rules, methods=["POST"]),
                 Route("/_script", self._clear, methods=["DELETE"]),
@@ -47,6 +49,9 @@ class Stub:
 
     async def _messages(self, request: Request) -> ASGIApp:
         return await self._answered(request, AnthropicWire())
+
+    async def _completions(self, request: Request) -> ASGIApp:
+        return await self._answered(request, OpenAIWire())
 
     async def _generate(self, request: Request) -> ASGIApp:
         wire = GeminiWire()

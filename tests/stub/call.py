@@ -1,14 +1,20 @@
 """A call as the stub understood it, whatever the wire format."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+
+ProviderName: TypeAlias = Literal["claude", "gemini", "openai"]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What was asked, and how the caller authenticated (never the key itself)."""
+    """What was asked, and how the caller authenticated (never the key itself).
 
-    provider: Literal["claude", "gemini"]
+    `messages` is the conversation as it stands on the wire, `prompt` all of its text. `answered` says that there
+    are results of functions in it.
+    """
+
+    provider: ProviderName
     model: str
     prompt: str
     system: str
@@ -18,6 +24,9 @@ class Call:
     version: str
     schema: dict[str, Any] | None = None
     functions: tuple[dict[str, Any], ...] = field(default=())
+    messages: tuple[dict[str, Any], ...] = ()
+    answered: bool = False
+    counts_usage: bool = True
 
 
 class InvalidCallError(Exception):

@@ -1,4 +1,7 @@
-"""What the stub answers where no rule says otherwise: an echo of the prompt, or a value of the wanted shape."""
+"""What the stub answers where no rule says otherwise: an echo of the prompt, or a value of the wanted shape.
+
+A function that is offered is called, but not again once its result is there.
+"""
 
 from random import Random
 from typing import Any
@@ -15,7 +18,7 @@ _WORDS_PER_CHUNK = 3
 def default_answer(call: Call) -> Answer:
     """An answer that depends on nothing but the call."""
     usage = ScriptedUsage(input=len(f"{call.system} {call.prompt}".split()), output=len(call.prompt.split()) + 2)
-    if call.functions:
+    if call.functions and not call.answered:
         function = call.functions[0]
         arguments = _sample(call, function.get("parameters") or {"type": "object"})
         wanted = ScriptedFunction(name=function["name"], arguments=arguments)

@@ -1,5 +1,6 @@
 """Gemini's generateContent and streamGenerateContent as the stub serves them (package google-genai 3.4)."""
 
+from itertools import groupby
 from typing import Any
 
 from starlette.requests import Request
@@ -8,6 +9,8 @@ from tests.stub.call import Call, InvalidCallError
 from tests.stub.script import Answer
 from tests.stub.wire import Piece, event
 
+# The stub's own, and the one for calls that another model made.
+SIGNATURES = ("c3R1Yg==", "skip_thought_signature_validator")
 _ERROR_NAMES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -29,12 +32,14 @@ class GeminiWire:
             raise InvalidCallError(
                 400, "INVALID_ARGUMENT", "* GenerateContentRequest.contents: contents is not specified"
             )
+        contents: list[dict[str, Any]] = body["contents"]
+        _check_results(contents)
         config = body.get("generationConfig") or {}
         declared = [one for tool in body.get("tools", ()) for one in tool.get("functionDeclarations", ())]
         return Call(
             provider="gemini",
             model=request.path_params["model"],
-            prompt="\n".join(_text(content) for content in body["contents"]),
+            prompt="\n".join(_text(content) for content in contents),
             system=_text(body.get("systemInstruction") or {}),
             stream=request.path_params["method"] == "streamGenerateContent",
             auth=auth,
@@ -42,12 +47,14 @@ class GeminiWire:
             version=request.path_params["version"],
             schema=config.get("responseJsonSchema") or config.get("responseSchema"),
             functions=tuple({**one, "parameters": _parameters(one)} for one in declared),
+            messages=tuple(contents),
+            answered=any("functionResponse" in part for content in contents for part in content["parts"]),
         )
 
     def stream(self, call: Call, answer: Answer) -> list[Piece]:
         parts = [(0, _thought(answer.thinking))] if answer.thinking else []
         parts += [(number, {"text": text}) for number, text in enumerate(answer.chunks or (), start=1)]
-        parts += [(0, {"functionCall": {"name": f.name, "args": f.arguments}}) for f in answer.functions]
+        parts += [(0, part) for part in _calls(call, answer)]
         parts = parts or [(0, {"text": ""})]
         last = len(parts) - 1
         return [
@@ -58,7 +65,7 @@ class GeminiWire:
     def whole(self, call: Call, answer: Answer) -> dict[str, Any]:
         parts = [_thought(answer.thinking)] if answer.thinking else []
         parts += [{"text": "".join(answer.chunks)}] if answer.chunks else []
-        parts += [{"functionCall": {"name": f.name, "args": f.arguments}} for f in answer.functions]
+        parts += _calls(call, answer)
         return _response(call, answer, parts, ended=True)
 
     def error(self, status: int, name: str, message: str) -> dict[str, Any]:
@@ -79,7 +86,39 @@ def _auth(request: Request) -> str:
 
 
 def _text(content: dict[str, Any]) -> str:
-    return "\n".join(part.get("text", "") for part in content.get("parts", ()))
+    return "\n".join(_said(part) for part in content.get("parts", ()))
+
+
+def _said(part: dict[str, Any]) -> str:
+    response = (part.get("functionResponse") or {}).get("response") or {}
+    return part.get("text") or response.get("output") or response.get("error") or ""
+
+
+def _check_results(contents: list[dict[str, Any]]) -> None:
+    """Refuse as the API does: every call has its response after it, and the first one bears a signature.
+
+    Contents of one role belong together: the official client gives each piece of a stream a content of its own.
+    """
+    asked: list[str] = []
+    for _, same in groupby(contents, key=lambda content: content.get("role")):
+        parts = [part for content in same for part in content["parts"]]
+        responses = [part["functionResponse"]["name"] for part in parts if "functionResponse" in part]
+        if responses != asked:
+            message = "the number of function response parts has to equal the number of function call parts"
+            raise InvalidCallError(400, "INVALID_ARGUMENT", f"Please ensure that {message} of the turn before.")
+        calls = [part for part in parts if "functionCall" in part]
+        if calls and calls[0].get("thoughtSignature") not in SIGNATURES:
+            raise InvalidCallError(400, "INVALID_ARGUMENT", "Function call is missing a thought_signature.")
+        asked = [part["functionCall"]["name"] for part in calls]
+
+
+def _calls(call: Call, answer: Answer) -> list[dict[str, Any]]:
+    """The calls of functions; as in the API the first of them bears the signature."""
+    parts: list[dict[str, Any]] = [
+        {"functionCall": {"id": f"stub{len(call.messages)}{number}", "name": f.name, "args": f.arguments}}
+        for number, f in enumerate(answer.functions)
+    ]
+    return [{**part, **({"thoughtSignature": SIGNATURES[0]} if part is parts[0] else {})} for part in parts]
 
 
 def _thought(text: str) -> dict[str, Any]:

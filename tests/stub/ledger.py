@@ -2,9 +2,9 @@
 
 import hashlib
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -18,7 +18,8 @@ ENDS: frozenset[str] = frozenset({"closed", "client-disconnected"})
 class LedgerRow:
     """A state that `request` entered at `at` (seconds since the epoch).
 
-    What was asked stands in every row. `detail` of `closed` is `complete`, `status N`, `cut` or `failed`.
+    What was asked stands in every row, its messages as they came only in the first. `detail` of `closed` is
+    `complete`, `status N`, `cut` or `failed`.
     """
 
     request: int
@@ -33,6 +34,8 @@ class LedgerRow:
     auth: str
     version: str
     detail: str = ""
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    functions: list[str] = field(default_factory=list)
 
 
 class Ledger:
@@ -64,6 +67,8 @@ class Ledger:
             auth=call.auth,
             version=call.version,
             detail=detail,
+            messages=list(call.messages) if state == "opened" else [],
+            functions=[str(function["name"]) for function in call.functions],
         )
         self._file.write(orjson.dumps(asdict(row)) + b"\n")
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tests.stub.call import Call
+from tests.stub.call import Call, ProviderName
 
 
 class _Scripted(BaseModel):
@@ -69,7 +69,7 @@ class Answer(_Scripted):
 class Rule(_Scripted):
     """Gives `answer` to calls that match all that is set; `nth` is the how-manieth matching call, from 1."""
 
-    provider: Literal["claude", "gemini"] | None = None
+    provider: ProviderName | None = None
     model: str | None = None
     contains: str | None = None
     nth: int | None = Field(None, ge=1)

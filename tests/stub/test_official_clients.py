@@ -11,12 +11,17 @@ from google.genai import errors, types
 
 from tests.agents.providers.calling import a_call, a_provider, outcome
 from tests.stub.client import StubServer
-from tests.stub.script import Answer, ScriptedFunction, ScriptedUsage
+from tests.stub.script import Answer, Rule, ScriptedFunction, ScriptedUsage
 
 KEY = "key-of-a-test"
 USAGE = ScriptedUsage(input=100, output=20, cache_read=30)
 TEXT = Answer(chunks=("Rivers ", "carve ", "välleys. 😀"), usage=USAGE, thinking="hm")
 FUNCTION = Answer(chunks=(), functions=(ScriptedFunction(name="look_up", arguments={"query": "ü", "n": 3}),))
+TWO_FUNCTIONS = Answer(
+    chunks=("first",),
+    thinking="hm",
+    functions=(*FUNCTION.functions, ScriptedFunction(name="weigh", arguments={})),
+)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}
 ASKED: dict[str, Any] = {
     "model": "claude-opus-5-5",
@@ -72,6 +77,27 @@ def test_anthropic_reads_a_tool_call(stub: StubServer, stream: bool) -> None:
     (block,) = message.content
     assert (block.type, block.name, block.input) == ("tool_use", "look_up", {"query": "ü", "n": 3})
     assert message.stop_reason == "tool_use"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_anthropic_goes_on_after_the_results_of_tools(stub: StubServer, stream: bool) -> None:
+    stub.script(Rule(nth=1, answer=TWO_FUNCTIONS))
+    tools: Any = [{"name": "look_up", "input_schema": SCHEMA}]
+    client = _anthropic(stub)
+    if stream:
+        with client.messages.stream(**ASKED, tools=tools) as streamed:
+            asked: Any = streamed.get_final_message()
+    else:
+        asked = client.messages.create(**ASKED, tools=tools)
+    called = [block for block in asked.content if block.type == "tool_use"]
+    results: Any = [{"type": "tool_result", "tool_use_id": one.id, "content": f"found {one.name}"} for one in called]
+    said: Any = [*ASKED["messages"], {"role": "assistant", "content": asked.content}]
+    answer: Any = client.messages.create(
+        **{**ASKED, "messages": [*said, {"role": "user", "content": results}]}, tools=tools
+    )
+    assert answer.content[0].text == "You said: Tell me about rivers first found look_up found weigh "
+    with pytest.raises(anthropic.BadRequestError, match="tool_result"):
+        client.messages.create(**{**ASKED, "messages": [*said, {"role": "user", "content": results[:1]}]}, tools=tools)
 
 
 def test_anthropic_gets_an_answer_by_a_schema(stub: StubServer) -> None:
@@ -168,6 +194,25 @@ def test_gemini_reads_a_function_call(stub: StubServer, stream: bool) -> None:
     assert (called.name, called.args) == ("look_up", {"query": "ü", "n": 3})
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_gemini_goes_on_after_the_results_of_functions(stub: StubServer, stream: bool) -> None:
+    stub.script(Rule(nth=1, answer=TWO_FUNCTIONS))
+    declared = types.FunctionDeclaration(name="look_up", parameters_json_schema=SCHEMA)
+    config = types.GenerateContentConfig(tools=[types.Tool(function_declarations=[declared])])
+    client = _gemini(stub)
+    chat = client.chats.create(model="gemini-3.8-flash", config=config)
+    pieces = list(chat.send_message_stream("rivers")) if stream else [chat.send_message("rivers")]
+    called = [one for piece in pieces for one in piece.function_calls or []]
+    assert [one.name for one in called] == ["look_up", "weigh"]
+    results = [
+        types.Part.from_function_response(name=one.name or "", response={"output": f"found {one.name}"})
+        for one in called
+    ]
+    with pytest.raises(errors.ClientError, match="function response parts"):
+        chat.send_message([results[0]])
+    assert (chat.send_message([*results]).text or "").endswith("found look_up found weigh ")
+
+
 def test_gemini_gets_an_answer_by_a_schema(stub: StubServer) -> None:
     config = types.GenerateContentConfig(response_mime_type="application/json", response_json_schema=SCHEMA)
     client = _gemini(stub)
@@ -189,7 +234,7 @@ def test_gemini_reads_the_stubs_errors(stub: StubServer, status: int, error: typ
 @pytest.mark.parametrize("stream", [True, False])
 async def test_our_clients_read_the_same_as_the_official_ones(stub: StubServer, stream: bool) -> None:
     stub.answer(TEXT)
-    for name in ("claude", "gemini"):
+    for name in ("claude", "gemini", "openai"):
         provider = a_provider(name, stub)
         texts, result = await outcome(provider, a_call(name, stream=stream))
         assert texts == (list(TEXT.chunks or ()) if stream else ["Rivers carve välleys. 😀"])

@@ -74,6 +74,38 @@ def test_rules_are_matched_by_prompt_and_by_count(stub: StubServer) -> None:
     assert "You said: hills" in answers[4].text
 
 
+def test_the_ledger_holds_the_conversation_once(stub: StubServer) -> None:
+    _post(stub, "hi")
+    (call,) = stub.wait_for(lambda calls: bool(calls) and not calls[0].is_open)
+    assert call.asked.messages == [{"role": "user", "content": "hi"}]
+    assert all(not row.messages for row in call.rows[1:])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"type": "text", "text": " "}],
+        [{"type": "tool_result", "tool_use_id": "never-called", "content": "x"}],
+        [{"type": "thinking", "thinking": "hm", "signature": "forged"}],
+    ],
+)
+def test_a_conversation_that_anthropic_would_refuse_is_refused(stub: StubServer, content: object) -> None:
+    body = {**_body("hi"), "messages": [{"role": "user", "content": content}]}
+    assert httpx.post(stub.url + URL, json=body, headers=HEADERS).status_code == 400
+
+
+def test_chat_completions_end_with_their_usage_and_a_marker(stub: StubServer) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    url = stub.url + "/v1/chat/completions"
+    plain = httpx.post(url, json=body).text
+    assert plain.endswith("data: [DONE]\n\n")
+    assert "prompt_tokens" not in plain
+    assert "prompt_tokens" in httpx.post(url, json={**body, "stream_options": {"include_usage": True}}).text
+    assert httpx.post(url, json={"model": "m"}).status_code == 400
+    lone = [{"role": "tool", "tool_call_id": "never-called", "content": "x"}]
+    assert httpx.post(url, json={**body, "messages": lone}).status_code == 400
+
+
 def test_a_script_with_an_unknown_word_is_refused(stub: StubServer) -> None:
     response = httpx.post(stub.url + "/_script", json=[{"answer": {"chunkz": []}}])
     assert response.status_code == 500

@@ -6,8 +6,9 @@ from typing import Any
 
 from elexirion.agents.decide import Facts, decide
 from elexirion.agents.dispatch import Placement
-from elexirion.agents.evaluated import Evaluation, Output, Rendered
-from elexirion.agents.plan import RunPlan, StepPlan
+from elexirion.agents.evaluated import Answer, NotPossible, Output, Rendered
+from elexirion.agents.plan import NO_LIMITS, Limits, RunPlan, StepPlan
+from elexirion.agents.questions import AboutOutput, AboutStep, Question
 from elexirion.events.envelope import Record
 from elexirion.events.values import Inline
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat
@@ -44,19 +45,22 @@ def rendered(name: str) -> Rendered:
 class Given(RunLog):
     """A run of a plan in its log. Every step evaluates well and one worker is there, unless told otherwise."""
 
-    def __init__(self, *steps: StepPlan, **fields: Any) -> None:
-        self.plan = RunPlan(steps)
+    def __init__(
+        self, *steps: StepPlan, on_error: tuple[StepPlan, ...] = (), limits: Limits = NO_LIMITS, **fields: Any
+    ) -> None:
+        self.plan = RunPlan(steps, on_error, limits)
         super().__init__(*(step.name for step in steps), **fields)
 
     def facts(self, **fields: Any) -> Facts:
-        """What is known outside the log; `evaluations` given here are added to the good ones."""
-        evaluations: Mapping[str, Evaluation] = fields.pop("evaluations", {})
+        """What is known outside the log; `evaluations` (by path) and `answers` are added to the good ones."""
+        evaluations: Mapping[str, Answer] = fields.pop("evaluations", {})
+        output: Output | NotPossible | None = fields.pop("output", OUTPUT)
+        answers: dict[Question, Answer] = {AboutStep(step.name): rendered(step.name) for step in self.plan.steps}
+        answers |= {AboutStep(path): answer for path, answer in evaluations.items()}
+        answers |= {AboutOutput(): output} if output else {}
         fleet = fields.pop("fleet", fleet_of(WORKER))
-        said: dict[str, Any] = {
-            "now": self.now, "author": AUTHOR, "output": OUTPUT, "placement": Placement(fleet, LEASE),
-            "evaluations": {**{step.name: rendered(step.name) for step in self.plan.steps}, **evaluations},
-        }  # fmt: skip
-        return Facts(**{**said, **fields})
+        said: dict[str, Any] = {"now": self.now, "author": AUTHOR, "placement": Placement(fleet, LEASE)}
+        return Facts(**{**said, **fields, "answers": {**answers, **fields.get("answers", {})}})
 
     def when(self, **fields: Any) -> list[Record]:
         """The decisions that follow now; nothing is written."""

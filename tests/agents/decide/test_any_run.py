@@ -17,7 +17,7 @@ from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
 from elexirion.projections.context import context_hash
 from elexirion.projections.run_fold import RunFold
-from elexirion.projections.run_state import Execution
+from elexirion.projections.step_state import Execution
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

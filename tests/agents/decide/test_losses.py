@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from elexirion.agents.decide import CRASHES_TO_POISON, TIMEOUT_GRACE_S, Lost
+from elexirion.agents.decide import TIMEOUT_GRACE_S, Lost
+from elexirion.agents.decisions.blocks import CRASHES_TO_POISON
 from elexirion.events import step
 
 from tests.agents.decide.given import SECOND, Given, fleet_of, kinds, planned

@@ -95,7 +95,7 @@ def test_a_step_that_nobody_evaluated_yet_waits() -> None:
     given = Given(planned("a"))
     facts = given.facts()
 
-    assert decide(given.state, given.plan, replace(facts, evaluations={})) == []
+    assert decide(given.state, given.plan, replace(facts, answers={})) == []
 
 
 def test_without_a_free_slot_nothing_is_placed() -> None:

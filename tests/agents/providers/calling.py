@@ -4,17 +4,26 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from elexirion.agents.providers.anthropic import AnthropicProvider
+from elexirion.agents.providers.anthropic import AnthropicWire
 from elexirion.agents.providers.deadlines import Deadlines
-from elexirion.agents.providers.gemini import GeminiProvider
+from elexirion.agents.providers.gemini import GeminiWire
+from elexirion.agents.providers.http_provider import HttpProvider
 from elexirion.agents.providers.offline import OfflineProvider
+from elexirion.agents.providers.openai import OpenAIWire
 from elexirion.agents.providers.port import Provider, ProviderCall, ProviderFailed, ProviderResult, TextChunk
-from elexirion.agents.providers.prices import load_prices
+from elexirion.agents.providers.prices import PriceTable, load_prices
 
 from tests.stub.client import StubServer
 
 CANARY_KEY = "sk-canary-0123456789abcdef"
-MODELS = {"claude": "claude-opus-5-5", "gemini": "gemini-3.8-flash", "offline": "claude-opus-5-5"}
+_AT_HOME = {"from": "2026-01-01", "input": 1, "output": 2, "cache_read": 1}
+PRICES = load_prices().overridden_by(PriceTable.model_validate({"models": {"model-at-home": [_AT_HOME]}}))
+MODELS = {
+    "claude": "claude-opus-5-5",
+    "gemini": "gemini-3.8-flash",
+    "openai": "model-at-home",
+    "offline": "claude-opus-5-5",
+}
 
 
 def a_call(provider: str, prompt: str = "Tell me about rivers", **fields: Any) -> ProviderCall:
@@ -24,9 +33,11 @@ def a_call(provider: str, prompt: str = "Tell me about rivers", **fields: Any) -
 def a_provider(name: str, stub: StubServer, deadlines: Deadlines | None = None) -> Provider:
     match name:
         case "claude":
-            return AnthropicProvider(CANARY_KEY, stub.url, load_prices(), deadlines=deadlines)
+            return HttpProvider(AnthropicWire(CANARY_KEY, stub.url), PRICES, deadlines=deadlines)
         case "gemini":
-            return GeminiProvider(CANARY_KEY, stub.url, load_prices(), deadlines=deadlines)
+            return HttpProvider(GeminiWire(CANARY_KEY, stub.url), PRICES, deadlines=deadlines)
+        case "openai":
+            return HttpProvider(OpenAIWire(CANARY_KEY, stub.url), PRICES, deadlines=deadlines)
         case _:
             return OfflineProvider(tokens_per_s=100_000)
 

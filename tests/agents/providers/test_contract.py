@@ -23,6 +23,7 @@ SCHEMA = {
     },
     "required": ["title", "score"],
 }
+CALLED = {"function_use": "expected"}
 FUNCTION: dict[str, Any] = {
     "name": "look_up",
     "description": "Looks something up",
@@ -30,7 +31,7 @@ FUNCTION: dict[str, Any] = {
 }
 
 
-@pytest.fixture(params=["claude", "gemini", "offline"])
+@pytest.fixture(params=["claude", "gemini", "openai", "offline"])
 async def provider(request: pytest.FixtureRequest, stub: StubServer) -> AsyncIterator[Provider]:
     provider = a_provider(request.param, stub)
     yield provider
@@ -72,7 +73,7 @@ async def test_a_schema_gets_an_answer_of_its_shape(provider: Provider, stream: 
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_function_is_called_with_arguments_of_its_shape(provider: Provider, stream: bool) -> None:
-    _, result = await outcome(provider, a_call(provider.name, functions=(FUNCTION,), stream=stream))
+    _, result = await outcome(provider, a_call(provider.name, functions=(FUNCTION,), stream=stream, options=CALLED))
     (called,) = result.function_calls
     assert called.name == "look_up"
     jsonschema.validate(called.arguments, FUNCTION["parameters"])
@@ -90,7 +91,7 @@ async def test_features_are_told_one_by_one_and_together(provider: Provider) -> 
     assert all(provider.supports_feature(feature) for feature in provider.get_capabilities())
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 @pytest.mark.parametrize("stream", [True, False])
 async def test_cached_and_thinking_tokens_are_counted(stub: StubServer, name: str, stream: bool) -> None:
     usage = ScriptedUsage(input=100, output=20, cache_read=30, thoughts=5)
@@ -103,7 +104,7 @@ async def test_cached_and_thinking_tokens_are_counted(stub: StubServer, name: st
     await provider.aclose()
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 async def test_text_and_several_functions_come_together(stub: StubServer, name: str) -> None:
     wanted = (ScriptedFunction(name="f", arguments={"a": [1, "ü"]}), ScriptedFunction(name="g", arguments={}))
     stub.answer(Answer(chunks=("first ", "this"), functions=wanted))
@@ -114,7 +115,7 @@ async def test_text_and_several_functions_come_together(stub: StubServer, name: 
     await provider.aclose()
 
 
-@pytest.mark.parametrize(("name", "theirs"), [("claude", "max_tokens"), ("gemini", "MAX_TOKENS")])
+@pytest.mark.parametrize(("name", "theirs"), [("claude", "max_tokens"), ("gemini", "MAX_TOKENS"), ("openai", "length")])
 async def test_an_answer_at_the_token_limit_is_a_success_that_says_so(stub: StubServer, name: str, theirs: str) -> None:
     stub.answer(Answer(chunks=("half an",), stop_reason=theirs))
     provider = a_provider(name, stub)
@@ -123,7 +124,7 @@ async def test_an_answer_at_the_token_limit_is_a_success_that_says_so(stub: Stub
     await provider.aclose()
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 async def test_an_unknown_model_has_no_cost_rather_than_none_at_all(stub: StubServer, name: str) -> None:
     stub.answer(Answer(chunks=("x",), model="some-model-of-tomorrow"))
     provider = a_provider(name, stub)
@@ -133,7 +134,7 @@ async def test_an_unknown_model_has_no_cost_rather_than_none_at_all(stub: StubSe
     await provider.aclose()
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 async def test_chunks_come_while_the_provider_is_still_answering(stub: StubServer, name: str) -> None:
     stub.answer(Answer(chunks=("early", "late"), hold_before_chunk=2))
     provider = a_provider(name, stub)
@@ -145,7 +146,7 @@ async def test_chunks_come_while_the_provider_is_still_answering(stub: StubServe
     await provider.aclose()
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 async def test_closing_a_call_early_ends_the_request(stub: StubServer, name: str) -> None:
     stub.answer(Answer(chunks=("early", "late"), hold_before_chunk=2))
     provider = a_provider(name, stub)
@@ -156,7 +157,7 @@ async def test_closing_a_call_early_ends_the_request(stub: StubServer, name: str
     await provider.aclose()
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 async def test_cancelling_the_task_ends_the_request(stub: StubServer, name: str) -> None:
     stub.answer(Answer(chunks=("early", "late"), hold_before_chunk=2))
     provider = a_provider(name, stub)
@@ -170,7 +171,7 @@ async def test_cancelling_the_task_ends_the_request(stub: StubServer, name: str)
     await provider.aclose()
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 async def test_a_provider_never_repeats_a_failed_call(stub: StubServer, name: str) -> None:
     stub.answer(Answer(status=503))
     provider = a_provider(name, stub)

@@ -10,7 +10,7 @@ from tests.stub.script import Answer
 TEXT = ("ä€😀", " line\nend\r\n", "\u2028\u2029\x85\x0b\x0c", 'data: {"type":"message_stop"}\n\n', " end")
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
 async def test_the_text_does_not_depend_on_where_the_stream_is_split(

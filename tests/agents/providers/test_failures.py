@@ -124,6 +124,32 @@ def test_an_error_inside_a_stream_is_told_by_its_name(name: str, kind: str) -> N
     assert name in failure.message
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (429, {"error": {"type": "insufficient_quota", "code": "insufficient_quota", "message": "m"}}, "budget"),
+        (429, {"error": {"type": "tokens", "code": "rate_limit_exceeded", "message": "m"}}, "rate_limited"),
+        (400, {"error": {"type": "invalid_request_error", "code": "context_length_exceeded"}}, "context_length"),
+        (400, {"error": {"code": "content_filter", "message": "m"}}, "content_filtered"),
+        (404, {"error": "model 'm' not found"}, "invalid_request"),
+        (
+            400,
+            {"object": "error", "message": "The maximum context length is 9", "code": 400},
+            "context_length",
+        ),
+    ],
+)
+def test_errors_of_servers_with_openais_format_are_told_by_status_and_code(
+    status: int, body: object, kind: str
+) -> None:
+    failure = failure_of(RefusalError(status, read_error(body)), "openai")
+    assert failure.kind == kind
+
+
+def test_an_error_that_is_only_a_sentence_is_passed_on() -> None:
+    assert "no such model" in failure_of(RefusalError(404, read_error({"error": "no such model"})), "openai").message
+
+
 def test_a_failed_call_can_travel_through_context_managers_and_pickle() -> None:
     @contextmanager
     def anything() -> Iterator[None]:

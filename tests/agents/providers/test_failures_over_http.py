@@ -1,4 +1,4 @@
-"""Each way a call over HTTP can fail, against the stub, at both providers."""
+"""Each way a call over HTTP can fail, against the stub, at every provider."""
 
 import asyncio
 import socket
@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from elexirion.agents.providers.anthropic import AnthropicProvider
+from elexirion.agents.providers.anthropic import AnthropicWire
 from elexirion.agents.providers.anthropic_message import MessageReader
 from elexirion.agents.providers.deadlines import Deadlines
 from elexirion.agents.providers.failures import CallError
-from elexirion.agents.providers.gemini import GeminiProvider
+from elexirion.agents.providers.gemini import GeminiWire
+from elexirion.agents.providers.http_provider import HttpProvider
+from elexirion.agents.providers.openai import OpenAIWire
 from elexirion.agents.providers.port import Provider, ProviderFailed
 from elexirion.agents.providers.prices import load_prices
 from elexirion.events.failure import FailureKind
@@ -109,7 +111,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 @pytest.mark.parametrize("case", CASES, ids=[case.title for case in CASES])
 async def test_a_bad_answer_becomes_a_typed_failure(stub: StubServer, name: str, case: Case) -> None:
     stub.answer(case.answer)
@@ -123,7 +125,7 @@ async def test_a_bad_answer_becomes_a_typed_failure(stub: StubServer, name: str,
     await provider.aclose()
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 async def test_a_rate_limit_says_how_long_to_wait_if_the_provider_does(stub: StubServer, name: str) -> None:
     provider = a_provider(name, stub)
     stub.answer(Answer(status=429, headers={"retry-after": "17"}))
@@ -226,15 +228,16 @@ async def test_a_base_url_that_is_none_is_an_invalid_request(url: str) -> None:
 async def test_a_key_that_no_header_can_hold_is_not_quoted(stub: StubServer) -> None:
     key = "sk-canary\r\nx-evil: 1"
     for provider in (
-        AnthropicProvider(key, stub.url, load_prices()),
-        GeminiProvider(key, stub.url, load_prices()),
+        HttpProvider(AnthropicWire(key, stub.url), load_prices()),
+        HttpProvider(GeminiWire(key, stub.url), load_prices()),
+        HttpProvider(OpenAIWire(key, stub.url), load_prices()),
     ):
         failed = await failure(provider, a_call(provider.name))
         assert failed.failure.kind == "invalid_request"
         assert "canary" not in _everything_said(failed)
 
 
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "gemini", "openai"])
 async def test_a_provider_that_echoes_key_and_prompt_does_not_get_them_into_the_failure(
     stub: StubServer, name: str
 ) -> None:
@@ -248,7 +251,7 @@ async def test_a_provider_that_echoes_key_and_prompt_does_not_get_them_into_the_
 
 async def test_a_full_lane_does_not_stop_another(stub: StubServer) -> None:
     stub.answer(Answer(chunks=("a", "b"), hold_before_chunk=2))
-    claude = AnthropicProvider(CANARY_KEY, stub.url, load_prices(), connections=1)
+    claude = HttpProvider(AnthropicWire(CANARY_KEY, stub.url), load_prices(), connections=1)
     gemini = a_provider("gemini", stub)
     blocked = asyncio.create_task(outcome(claude, a_call("claude")))
     other = asyncio.create_task(outcome(gemini, a_call("gemini")))
@@ -259,7 +262,8 @@ async def test_a_full_lane_does_not_stop_another(stub: StubServer) -> None:
 
 def _providers(url: str) -> list[Provider]:
     prices = load_prices()
-    return [AnthropicProvider(CANARY_KEY, url, prices), GeminiProvider(CANARY_KEY, url, prices)]
+    wires = (AnthropicWire(CANARY_KEY, url), GeminiWire(CANARY_KEY, url), OpenAIWire(CANARY_KEY, url))
+    return [HttpProvider(wire, prices) for wire in wires]
 
 
 def _everything_said(failed: ProviderFailed) -> str:

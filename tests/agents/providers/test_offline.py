@@ -3,9 +3,11 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from elexirion.agents.providers.offline import OfflineProvider, answer
+from elexirion.agents.providers.port import FunctionCall, FunctionResult, FunctionTurn, ModelTurn, UserTurn
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -76,3 +78,24 @@ async def test_a_call_slower_than_its_timeout_fails_like_a_real_one(stream: bool
 async def test_a_schema_without_any_value_is_a_failure_and_no_crash(fast: OfflineProvider) -> None:
     schema = {"type": "integer", "minimum": 5, "maximum": 4}
     assert (await failure(fast, a_call("offline", schema=schema))).failure.kind == "invalid_request"
+
+
+TOOL = {"name": "look", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}}
+
+
+def test_functions_are_called_only_where_the_step_wants_it() -> None:
+    assert answer(a_call("offline", _PROMPT, functions=(TOOL,))).function_calls == ()
+    for wish in ("expected", "required"):
+        (called,) = answer(a_call("offline", functions=(TOOL,), options={"function_use": wish})).function_calls
+        assert (called.name, called.id, list(called.arguments)) == ("look", "call_1", ["at"])
+
+
+def test_once_a_function_has_answered_it_is_not_called_again() -> None:
+    results = FunctionTurn((FunctionResult("call_1", "look", "Öland is an island"),))
+    turns = (UserTurn(_PROMPT), ModelTurn("", (FunctionCall("look", {"at": "x"}, "call_1"),)), results)
+    call = a_call("offline", "", functions=(TOOL,), options={"function_use": "required"}, turns=turns)
+    told = answer(call)
+    assert told.function_calls == ()
+    assert told.text
+    assert told.text != answer(replace(call, turns=turns[:1])).text
+    assert told.usage.input_tokens == len(_PROMPT.split()) + 4

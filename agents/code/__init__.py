@@ -1,0 +1,1 @@
+"""What `codebase_query` finds in the files of a project."""

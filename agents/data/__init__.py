@@ -1,0 +1,1 @@
+"""Pure functions over rows: what the operations of `data_transform` do."""

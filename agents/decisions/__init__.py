@@ -1,0 +1,1 @@
+"""The parts of `decide`: each reads a view of a run and yields what can be decided about its part."""

@@ -1,0 +1,1 @@
+"""What the operations of `file_ops` do to files."""

@@ -1,0 +1,1 @@
+"""Values as text of JSON, CSV, YAML and XML, and back."""

@@ -1,0 +1,1 @@
+"""Health: checks that each say healthy, degraded or unhealthy, and the report that joins them."""

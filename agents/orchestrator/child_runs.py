@@ -1,0 +1,89 @@
+"""The run that a `pipeline` step asks for, checked before it is asked for, and what parent and child tell each other."""
+
+from pathlib import Path
+from typing import Any
+
+from elexirion.agents.decide_command import NotLoadable
+from elexirion.agents.evaluated import Calling, NotPossible
+from elexirion.agents.orchestrator.start_check import StartCheck
+from elexirion.events.commands import CancelRun, ChildEnded, Parent, RunSource, StartRun
+from elexirion.events.envelope import Record, make_record, utc_now
+from elexirion.events.failure import Failure
+from elexirion.events.values import Inline
+from elexirion.pipelines.problems import PipelineInvalid
+from elexirion.pipelines.prompts import ReadFile
+from elexirion.pipelines.steps.pipeline_step import PipelineStep
+from elexirion.projections.run_state import Child, RunState
+
+
+def called(
+    state: RunState, step: PipelineStep, path: str, config: dict[str, Any], timeout_s: float | None,
+    read_file: ReadFile, checker: StartCheck,
+) -> Calling | NotPossible:  # fmt: skip
+    """What the child run will be, or why there can be none; `config` is the step's, rendered."""
+    depth = (state.parent.depth if state.parent else 0) + 1
+    if depth > config["max_depth"]:
+        return _refused(path, f"pipelines run {depth} deep, and `max_depth` is {config['max_depth']}")
+    file = config["pipeline_file"]
+    if file is not None and _file_of(state.source, file) in _files(state):
+        return _refused(path, f"the pipeline file {file} is running already above this step: it would never end")
+    try:
+        document = step.inline_definition() or _from_file(step, file, read_file, checker)
+    except PipelineInvalid as invalid:
+        return _refused(path, "\n".join(str(problem) for problem in invalid.errors))
+    except (OSError, ValueError) as error:
+        return _refused(path, f"the pipeline file {file} cannot be read: {error}")
+    inherited = {**state.inputs, **state.variables} if config["inherit_context"] else {}
+    source = state.source if file is None else _source(state.source, file)
+    calling = Calling(Inline(value=document), {**inherited, **config["inputs"]}, source, timeout_s)
+    checked = checker.check(StartRun(pipeline=document, source=source, inputs=calling.inputs))
+    return _refused(path, checked.reason) if isinstance(checked, NotLoadable) else calling
+
+
+def _from_file(step: PipelineStep, file: str, read_file: ReadFile, checker: StartCheck) -> dict[str, Any]:
+    loaded = checker.read(read_file(file).decode(), file)
+    return step.child_definition(loaded.definition)
+
+
+def _refused(path: str, message: str) -> NotPossible:
+    return NotPossible(Failure(kind="evaluation", message=f"step {path}: {message}"))
+
+
+def _source(above: RunSource, file: str) -> RunSource:
+    return RunSource(file=file, folder=str(Path(_file_of(above, file)).parent), cwd=above.cwd)
+
+
+def _file_of(source: RunSource, file: str) -> str:
+    """The file as one text, wherever it is named from."""
+    return str(Path(source.folder or source.cwd or ".", file).resolve())
+
+
+def _files(state: RunState) -> tuple[str, ...]:
+    own = state.source.file
+    above = state.parent.files if state.parent else ()
+    return (*above, str(Path(state.source.cwd or state.source.folder or ".", own).resolve())) if own else above
+
+
+def start_child(state: RunState, child: Child, pipeline: Any) -> Record:
+    """The command that starts a child; sending it again is harmless, and asks the child how it ended."""
+    depth = (state.parent.depth if state.parent else 0) + 1
+    parent = Parent(run_id=state.run_id, step=child.step, depth=depth, files=_files(state))
+    data = StartRun(
+        pipeline=pipeline, source=child.source, inputs=child.inputs, offline=state.offline, parent=parent,
+        tags=state.tags,
+    )  # fmt: skip
+    return make_record(
+        data, id=child.command_id, run_id=child.run_id, at=utc_now(), causation_id=state.last,
+        correlation_id=state.correlation_id,
+    )  # fmt: skip
+
+
+def cancel_child(run_id: str, child_run_id: str, reason: str) -> Record:
+    """The command that ends a child whose parent does not wait for it any more."""
+    data = CancelRun(reason=reason)
+    return make_record(data, id=f"{run_id}/cancel/{child_run_id}", run_id=child_run_id, at=utc_now())
+
+
+def tell_parent(parent_run_id: str, ended: ChildEnded) -> Record:
+    """The command that tells a parent how its child ended; sending it again is harmless."""
+    return make_record(ended, id=f"{ended.child_run_id}/ended", run_id=parent_run_id, at=utc_now())

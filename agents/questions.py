@@ -1,0 +1,43 @@
+"""What `decide` has to know and cannot compute: each question is evaluated once, outside, and its answer recorded."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class AboutStep:
+    """Condition, templates and files of the step at `path`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class AboutTurn:
+    """Whether the index-th turn of the loop at `path` is wanted."""
+
+    path: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class AboutBreak:
+    """Whether the loop at `path` ends after its index-th turn."""
+
+    path: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class AboutResult:
+    """The result of the step at `path`, all inside it being over."""
+
+    path: str
+    ended_because: str
+
+
+@dataclass(frozen=True, slots=True)
+class AboutOutput:
+    """The output of the run, all its steps being over."""
+
+
+Question: TypeAlias = AboutStep | AboutTurn | AboutBreak | AboutResult | AboutOutput

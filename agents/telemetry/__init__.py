@@ -1,0 +1,1 @@
+"""What operators see of a process: metrics, traces, and an interface for listeners of their own."""

@@ -1,0 +1,66 @@
+"""What records about a run as a whole change."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from elexirion.events import run
+from elexirion.events.envelope import Record
+from elexirion.events.failure import Failure
+from elexirion.projections.change import changed
+from elexirion.projections.changes import close_open
+from elexirion.projections.run_state import Failing, RunState, RunStatus
+from elexirion.projections.step_state import StepState
+
+
+def _paused(state: RunState, data: run.RunPaused, record: Record) -> RunState:
+    return changed(state, status="paused")
+
+
+def _resumed(state: RunState, data: run.RunResumed, record: Record) -> RunState:
+    return changed(state, status="running")
+
+
+def _exceeded(state: RunState, data: run.BudgetExceeded, record: Record) -> RunState:
+    return changed(state, exceeded=data)
+
+
+def _handling(state: RunState, data: run.ErrorHandlingStarted, record: Record) -> RunState:
+    handlers = {name: StepState(name, kind) for name, kind in data.handlers.items()}
+    state = close_open(changed(state, steps={**state.steps, **handlers}, children={}))
+    return changed(state, failing=Failing(data.failure, data.step))
+
+
+def _end(state: RunState, status: RunStatus, record: Record, context_hash: str, **more: Any) -> RunState:
+    return changed(
+        close_open(state), status=status, ended_at=record.at, context_hash=context_hash, current_step=None, **more
+    )
+
+
+def _run_completed(state: RunState, data: run.RunCompleted, record: Record) -> RunState:
+    return _end(state, "completed", record, data.context_hash, result=data.result)
+
+
+def _run_failed(state: RunState, data: run.RunFailed, record: Record) -> RunState:
+    return _end(state, "failed", record, data.context_hash, failure=data.failure, failed_step=data.step)
+
+
+def _run_cancelled(state: RunState, data: run.RunCancelled, record: Record) -> RunState:
+    failure = Failure(kind="cancelled", message=data.reason or "cancelled by a command")
+    return _end(state, "cancelled", record, data.context_hash, failure=failure)
+
+
+def _quarantined(state: RunState, data: run.RunQuarantined, record: Record) -> RunState:
+    failure = Failure(kind="internal", message=data.reason)
+    return _end(state, "quarantined", record, data.context_hash, failure=failure)
+
+
+CHANGES: Mapping[type, Callable[[RunState, Any, Record], RunState]] = {
+    run.RunPaused: _paused,
+    run.RunResumed: _resumed,
+    run.BudgetExceeded: _exceeded,
+    run.ErrorHandlingStarted: _handling,
+    run.RunCompleted: _run_completed,
+    run.RunFailed: _run_failed,
+    run.RunCancelled: _run_cancelled,
+    run.RunQuarantined: _quarantined,
+}
