@@ -25,9 +25,14 @@ RUN useradd --uid 10001 --create-home --home-dir /var/lib/elexirion elexirion
 COPY --from=build /opt/elexirion /opt/elexirion
 ENV PATH=/opt/elexirion/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
     ELEXIRION_HOME=/var/lib/elexirion
 USER elexirion
 WORKDIR /var/lib/elexirion
+# Nothing is written but here and below /tmp: the root may be read-only.
+VOLUME /var/lib/elexirion
+# Metrics and health, where ELEXIRION_HTTP_PORT says so.
+EXPOSE 9464
 # A worker drains on SIGTERM: it finishes what it holds and hands back the rest.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["elexirion"]

@@ -30,7 +30,9 @@ class Settings(BaseSettings):
     worker_id: str | None = Field(None, description="Name of this worker; unset: host name and a random suffix.")
 
     events_partitions: int = Field(8, ge=1, description="Partitions of events, commands, chunks and payloads.")
-    lane_partitions: int = Field(16, ge=1, description="Partitions of each steps.<lane> topic.")
+    lane_partitions: int = Field(
+        4, ge=1, description="Partitions of each steps.<lane> topic at creation; more workers widen it."
+    )
     replication_factor: int = Field(1, ge=1, description="Replicas of each topic at creation.")
 
     claude_slots: int = Field(10, ge=1, description="Executions in flight on the claude lane of one worker.")

@@ -16,6 +16,7 @@ from elexirion.console.run_tables import cost, on_stdout, print_rows
 from elexirion.events.usage import Usage
 from elexirion.pipelines.estimate import ASSUMPTIONS, PlannedStep, planned_steps
 from elexirion.pipelines.loader import Loaded
+from elexirion.pipelines.presets import EVERY_TOOL
 from elexirion.pipelines.schema import Pipeline
 from rich.text import Text
 
@@ -151,7 +152,8 @@ def print_plan(document: dict[str, Any]) -> None:
                     console.print(Text(f"  {step['name']}: {said}", style="dim"), soft_wrap=True)
     total = document["total"]
     tokens = f"{total['input_tokens']} tokens in, {total['output_tokens']} out"
-    console.print(Text(f"\n{total['calls']} calls · about {tokens} · {cost(total['cost_usd'])}", style="bold"))
+    calls = f"{total['calls']} call{'s' * (total['calls'] != 1)}"
+    console.print(Text(f"\n{calls} · about {tokens} · {cost(total['cost_usd'])}", style="bold"))
     console.print(Text("Assumed: " + "; ".join(document["assumptions"]) + ".", style="dim"), soft_wrap=True)
 
 
@@ -163,7 +165,7 @@ def _row(step: dict[str, Any]) -> list[str]:
         step["type"],
         step["lane"] or "-",
         (step["model"] or "?") if called else "-",
-        ", ".join(step["tools"]) or "none" if step["tools"] is not None else "-",
+        _tools(step["tools"]),
         "-" if step["timeout_s"] is None else f"{step['timeout_s']:g} s",
         str(step["retry"]["max_attempts"]) if step["lane"] else "-",
         "?" if times is None else str(times),
@@ -171,3 +173,9 @@ def _row(step: dict[str, Any]) -> list[str]:
         str(spent["output_tokens"]) if called else "-",
         cost(spent["cost_usd"]) if called else "-",
     ]
+
+
+def _tools(tools: list[str] | None) -> str:
+    if tools is None:
+        return "-"
+    return "all" if EVERY_TOOL in tools else ", ".join(tools) or "none"

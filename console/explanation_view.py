@@ -26,6 +26,7 @@ HEADINGS = (
     "step", "status", "waited", "ran", "provider", "first chunk", "tools", "tries", "retry wait", "lost", "cost",
     "repeated", "positions",
 )  # fmt: skip
+NOTHING = "-"
 
 
 def print_explanation(explained: Explanation, console: Console) -> None:
@@ -35,9 +36,7 @@ def print_explanation(explained: Explanation, console: Console) -> None:
     _waits(explained, console)
     _reasons(explained, console)
     _time(explained, console)
-    if explained.steps:
-        console.print()
-        print_rows(HEADINGS, map(_row, explained.steps), console)
+    _steps(explained.steps, console)
     _gaps(explained.gaps, console)
     if explained.repeated_cost_usd != 0:
         said = Text(
@@ -80,19 +79,28 @@ def _gaps(gaps: Sequence[Stretch], console: Console) -> None:
         console.print(f"  and {len(gaps) - MOST_GAPS} shorter ones")
 
 
+def _steps(steps: Sequence[StepAccount], console: Console) -> None:
+    """Only the columns in which there is something: a terminal has room for so many."""
+    rows = [_row(step) for step in steps]
+    kept = [n for n in range(len(HEADINGS)) if any(str(row[n]) != NOTHING for row in rows)]
+    if rows:
+        console.print()
+        print_rows([HEADINGS[n] for n in kept], ([row[n] for n in kept] for row in rows), console)
+
+
 def _row(step: StepAccount) -> list[str | Text]:
     ran = step.executions > 0
     return [
-        Text(step.step), status_text(step.status), seconds(step.waited_s) if ran else "-",
-        seconds(step.ran_s) if ran else "-", _if(step.provider_s), seconds(step.first_chunk_s), _if(step.tools_s),
-        str(step.executions or "-"), _if(step.retry_wait_s), _if(step.lost_s),
-        cost(step.cost_usd) if step.cost_usd != 0 else "-",
-        cost(step.repeated_cost_usd) if step.repeated_cost_usd != 0 else "-", places(step.positions),
+        Text(step.step), status_text(step.status), seconds(step.waited_s) if ran else NOTHING,
+        seconds(step.ran_s) if ran else NOTHING, _if(step.provider_s), seconds(step.first_chunk_s), _if(step.tools_s),
+        str(step.executions or NOTHING), _if(step.retry_wait_s), _if(step.lost_s),
+        cost(step.cost_usd) if step.cost_usd != 0 else NOTHING,
+        cost(step.repeated_cost_usd) if step.repeated_cost_usd != 0 else NOTHING, places(step.positions) or NOTHING,
     ]  # fmt: skip
 
 
 def _if(value: float) -> str:
-    return seconds(value) if value else "-"
+    return seconds(value) if value else NOTHING
 
 
 def places(positions: Sequence[int]) -> str:

@@ -31,7 +31,7 @@ class LogSettings(BaseSettings):
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level of a log line: debug, info, warning or error."
+        default="info", description="Least level of a log line: debug, info, warning or error."
     )
 
 

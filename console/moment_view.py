@@ -7,42 +7,47 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
-from elexirion.console.run_tables import print_rows
-from elexirion.projections.context_diff import Difference
+from elexirion.projections.context_diff import Difference, path_text
 from elexirion.projections.replay import Event, ExecutionText, Moment, Recording
 from elexirion.projections.told import in_words, short
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-MOST_PATHS = 3
+MOST_PATHS = 2
 LONGEST_VALUE = 300
 MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
-_EVERYWHERE = ("metadata", "current_step")
-"""Places that nearly every event changes: no news in a list."""
+_NO_NEWS = ("metadata", "current_step")
+"""Places that nearly every event changes."""
 
 
 def print_positions(recording: Recording, console: Console) -> None:
-    """One line an event; through a pager where the terminal is too small for all."""
+    """One line an event, more where the terminal is narrow; through a pager where it is too low for all."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, whole in (("position", True), ("at (UTC)", True), ("event", True), ("about", False),
+                           ("changed", False), ("chunks", True)):  # fmt: skip
+        table.add_column(heading, no_wrap=whole, overflow="fold")
+    for event in recording.events:
+        table.add_row(*_row(event))
     long = console.is_terminal and len(recording.events) > console.height - 3
     with console.pager(styles=True) if long else nullcontext():
-        print_rows(
-            ("position", "at (UTC)", "event", "about", "changed", "chunks"), map(_row, recording.events), console
-        )
+        console.print(table)
 
 
 def _row(event: Event) -> list[str | Text]:
-    position = event.state.position
-    chunks = f"{position}.1 to {position}.{len(event.chunks)}" if event.chunks else ""
+    position, last = event.state.position, len(event.chunks)
+    chunks = "" if not last else f"{position}.1" if last == 1 else f"{position}.1 to {position}.{last}"
     at = f"{event.record.at:%H:%M:%S.%f}"[:-3]
     return [str(position), at, event.record.type, Text(in_words(event.record)), Text(changed_places(event)), chunks]
 
 
 def changed_places(event: Event) -> str:
-    """Where the event changed the context, in a few words; the start made all of it."""
+    """Where the event changed the context, in a few words: steps by their names; the start made all of it."""
     if event.before is None:
         return "the whole context"
-    paths = [difference.path for difference in event.changes if difference.place[0] not in _EVERYWHERE]
+    news = [difference.place for difference in event.changes if difference.place[0] not in _NO_NEWS]
+    paths = [path_text(place[1:] if place[0] == "step_results" else place) for place in news]
     rest = f" and {len(paths) - MOST_PATHS} more" if len(paths) > MOST_PATHS else ""
     return ", ".join(paths[:MOST_PATHS]) + rest
 
@@ -60,12 +65,14 @@ def print_moment(moment: Moment, positions: int, console: Console) -> None:
         if text.standing != "completed":
             _print_text(text, console)
     console.print()
-    console.print(context_tree(moment.context), soft_wrap=True)
+    console.print(context_tree(moment.context))
 
 
 def print_changes(changes: Iterable[Difference], console: Console) -> None:
     """One line a place: what it was, what it is."""
     for difference in changes:
+        if difference.place[0] == "metadata":
+            continue  # position and digest, which every event changes
         mark, style = MARKS[difference.kind]
         console.print(Text(f"{mark} {difference.path}: {_values(difference)}", style=style), soft_wrap=True)
 

@@ -9,13 +9,17 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One topic: `key` in words, `partitions` at creation, `config` as Kafka topic settings."""
+    """One topic: `key` in words, `partitions` at creation, `config` as Kafka topic settings.
+
+    `keyed` topics keep their partition count: with another one, keys would lie on other partitions.
+    """
 
     name: str
     key: str
     holds: str
     partitions: int
     config: dict[str, str] = field(default_factory=dict)
+    keyed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,12 @@ def _kept(days: float) -> dict[str, str]:
 _FOREVER = {"cleanup.policy": "delete", "retention.ms": "-1"}
 
 
-def topic_specs(topics: Topics, log_partitions: int = 8, lane_partitions: int = 16) -> tuple[TopicSpec, ...]:
+def topic_specs(topics: Topics, log_partitions: int = 8, lane_partitions: int = 4) -> tuple[TopicSpec, ...]:
     """Every topic as it is created."""
     n = log_partitions
     lanes = tuple(
         TopicSpec(topics.steps(lane), "none; placed on a partition of the chosen worker",
-                  "ExecuteStep, CancelStep", lane_partitions, _kept(1 / 24) | _LARGE)
+                  "ExecuteStep, CancelStep", lane_partitions, _kept(1 / 24) | _LARGE, keyed=False)
         for lane in LANES
     )  # fmt: skip
     return (

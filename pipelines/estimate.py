@@ -90,7 +90,10 @@ def _planned(
             yield from _planned(step.pipeline, step.pipeline.steps, f"{above}{step.name}/", times, within)
         for inner, count in _inner(step):
             total = None if count is None or times is None else count * times
-            yield from _planned(pipeline, inner, f"{above}{step.name}/", total, known)
+            found = list(_planned(pipeline, inner, f"{above}{step.name}/", total, known))
+            answered = sum(planned.output_tokens for planned in found) * (count or 1)
+            known.answers[step.name] = known.answers.get(step.name, 0) + answered
+            yield from found
 
 
 def _inner(step: Step) -> Iterator[tuple[Sequence[Step], int | None]]:

@@ -63,6 +63,8 @@ def _sentence(details: ErrorDetails, path: KeyPath) -> tuple[str, str | None, Ke
             return f"{what} needs a `type`", None, ()
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"a mapping is expected here, not {_shown(details['input'])}", None, ()
+        case "tuple_type" | "list_type":
+            return f"a list is expected here, not {_shown(details['input'])}", None, ()
         case "too_short":
             return f"`{details['loc'][-1]}` is empty", "at least one is needed", ()
         case "value_error":

@@ -25,24 +25,33 @@ class ClaudeOptions(Model, frozen=True):
     max_turns: Positive | None = None
     """Turns of the conversation with tools before the step ends."""
     system_prompt: str | None = None
+    """What the model is told before the prompt."""
     append_system_prompt: str | None = None
     """Text added below the system prompt."""
     allowed_tools: tuple[str, ...] | None = None
+    """Tools that the model may use; `*` stands for all, an empty list for none."""
     disallowed_tools: tuple[str, ...] | None = None
+    """Tools that the model may not use, whatever is allowed."""
     output_format: ClaudeOutputFormat | None = None
+    """`json` makes a result of the answer's data; the other two give its text."""
     timeout_ms: Positive | None = None
     """Longest time of one attempt, in milliseconds."""
     fallback_model: Text | None = None
     """Model that is asked when the first one is not available."""
     temperature: Number | None = Field(default=None, ge=0, le=1)
+    """Higher values vary the answer more."""
     max_tokens: Positive | None = None
     """Longest answer, in tokens."""
     top_p: Number | None = Field(default=None, ge=0, le=1)
+    """Share of probability from which words are chosen."""
     top_k: Positive | None = None
+    """How many words are chosen from."""
     stop_sequences: tuple[str, ...] | None = None
+    """Texts at which the answer ends."""
     cwd: Text | None = None
     """Folder below the workspace in which the tools work."""
     session_id: Text | None = None
+    """Name of a conversation."""
     retry_config: RetryConfig | None = None
     """An older spelling of the step's `retry`."""
 
@@ -51,9 +60,13 @@ class TokenBudget(Model, frozen=True):
     """`token_budget` of Gemini steps and `gemini_token_budget` of `defaults`."""
 
     max_output_tokens: Positive | None = None
+    """Longest answer, in tokens."""
     temperature: Number | None = Field(default=None, ge=0, le=2)
+    """Higher values vary the answer more."""
     top_p: Number | None = Field(default=None, ge=0, le=1)
+    """Share of probability from which words are chosen."""
     top_k: Positive | None = None
+    """How many words are chosen from."""
 
 
 class CacheOptions(Model, frozen=True):

@@ -49,9 +49,13 @@ class RetryConfig(Model, frozen=True):
     max_retries: NotNegative | None = Field(default=None, le=99)
     """Repetitions after the first attempt."""
     backoff_strategy: Backoff | None = None
+    """How the delay grows from attempt to attempt."""
     base_delay_ms: NotNegative | None = None
+    """Delay before the second attempt, in milliseconds."""
     max_delay_ms: NotNegative | None = None
+    """No delay is longer than this, in milliseconds."""
     retry_on: tuple[str, ...] | None = None
+    """Kinds of failure that are repeated."""
     retry_conditions: tuple[str, ...] | None = None
     """Another name of `retry_on`."""
 

@@ -23,10 +23,13 @@ class InputDeclaration(Model, frozen=True):
     """An input that the workflow names itself."""
 
     type: InputType = "any"
+    """What the input has to be."""
     default: Any = None
+    """Value where none is given."""
     required: bool | None = None
     """Whether a run without it is refused; by default when there is no `default`."""
     description: str | None = None
+    """What the input is for; for people."""
 
     @property
     def must_be_given(self) -> bool:
@@ -39,6 +42,7 @@ class FunctionDeclaration(Model, frozen=True):
     """A function that Gemini steps may offer to the model."""
 
     description: str | None = None
+    """What the function does; for the model."""
     parameters: dict[str, Any] | None = None
     """JSON Schema of the arguments."""
 
@@ -47,32 +51,48 @@ class ResourceLimits(Model, frozen=True):
     """Budgets of one run; over budget the run fails before the next call."""
 
     max_total_steps: Positive | None = None
+    """Steps that a run may start, those inside of others included."""
     max_nesting_depth: Positive = 10
+    """How deep steps may stand inside of steps."""
     max_execution_time_s: Number | None = Field(default=None, gt=0)
+    """Longest time of a run, in seconds."""
     max_cost_usd: Number | None = Field(default=None, ge=0)
+    """What a run may cost, in US dollars."""
     max_tokens: Positive | None = None
+    """Tokens that a run may use, in and out."""
 
 
 class Pipeline(Model, frozen=True):
     """A workflow: its steps and what holds for all of them."""
 
     name: Text
+    """Name of the pipeline."""
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
+    """The steps; each waits for the one above it where its `needs` do not say otherwise."""
     description: str | None = None
+    """What the pipeline is for; for people."""
     version: str | int | float | None = None
+    """Version of the file; for people."""
     metadata: dict[str, Any] | None = None
+    """Anything; it stands in the run's definition."""
     inputs: dict[str, InputDeclaration] = Field(default_factory=dict)
+    """Inputs by name; others are accepted with a warning."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """Variables at the start of a run."""
     global_vars: dict[str, Any] = Field(default_factory=dict)
+    """Values that no step changes, as `global_vars.x` in templates."""
     defaults: Defaults = Defaults()
+    """What holds for every step that does not say otherwise."""
     workspace_dir: Text = "./workspace"
     """Folder in which steps work with files."""
     output_dir: Text = "./outputs"
     """Folder of `output_to_file`."""
     environment: dict[str, Any] = Field(default_factory=dict)
+    """About the place where it runs; `mode` may name a preset."""
     gemini_functions: dict[str, FunctionDeclaration] = Field(default_factory=dict)
+    """Functions by name that Gemini steps may offer."""
     resource_limits: ResourceLimits = ResourceLimits()
+    """Budgets of one run."""
     output: str | dict[str, Any] | None = None
     """The result of the run: an expression, a step's name, or names with expressions."""
     then: tuple[Annotated["Pipeline", BeforeValidator(unwrapped)], ...] = ()
@@ -80,8 +100,11 @@ class Pipeline(Model, frozen=True):
     on_error: tuple[AnyStep, ...] = ()
     """Steps that run when the run is about to fail."""
     checkpoint_enabled: bool | None = None
+    """Accepted without effect: every event of the log is a checkpoint."""
     checkpoint_dir: str | None = None
+    """Accepted without effect: the log holds what checkpoints held."""
     hooks: Any = None
+    """Accepted without effect."""
 
     def step(self, name: str) -> Step:
         """The step of that name, also one inside of others; raises KeyError."""

@@ -18,6 +18,7 @@ class StaticSegment(Segment, frozen=True):
 
     type: Literal["static"]
     content: str
+    """The text."""
 
 
 class FileSegment(Segment, frozen=True):
@@ -25,6 +26,7 @@ class FileSegment(Segment, frozen=True):
 
     type: Literal["file"]
     path: Text
+    """The file, below one of the allowed folders."""
 
 
 class PreviousResponseSegment(Segment, frozen=True):
@@ -32,6 +34,7 @@ class PreviousResponseSegment(Segment, frozen=True):
 
     type: Literal["previous_response"]
     step: Text
+    """Name of the step, or of an `output_field`."""
     extract: Text | None = None
     """Path of the wanted part, with dots."""
     strict: bool = False
@@ -61,6 +64,7 @@ class ClaudeContinueSegment(Segment, frozen=True):
     session_id: Text | None = None
     """A `session_name`, or a step of the type `claude_session`; in such a step its own session where left out."""
     new_prompt: str | None = None
+    """What is said after the history."""
     persist: bool = False
     """Whether the session may come from other runs alone, without a step in this file."""
 

@@ -160,7 +160,7 @@ def _reasons(noted: Sequence[Noted], state: RunState, tries: Sequence[Try]) -> l
     counted = [one for one in noted if one.position]
     found = [Reason(*said) for one in counted if (said := _said_by(one, state))]
     found += [_given_up(one) for one in tries if one.closed_by in _GIVEN_UP]
-    return found
+    return sorted(found, key=lambda reason: reason.positions[-1])
 
 
 _GIVEN_UP = {

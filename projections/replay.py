@@ -35,6 +35,8 @@ Logged: TypeAlias = tuple[Record, datetime]
 Streamed: TypeAlias = tuple[StepChunk, datetime]
 """A chunk with its broker timestamp."""
 
+Standing = Literal["open", "completed", "superseded"]
+
 _AT = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 
@@ -70,7 +72,7 @@ class ExecutionText:
 
     execution_id: str
     step: str
-    standing: Literal["open", "completed", "superseded"]
+    standing: Standing
     chunks: int
     missing: int
     text: str
@@ -235,11 +237,16 @@ def _texts(chunks: Sequence[StepChunk], state: RunState) -> tuple[ExecutionText,
 
 
 def _text(execution: Execution, pieces: Sequence[StepChunk]) -> ExecutionText:
-    closed = "completed" if execution.closed_by == "completed" else "superseded"
     return ExecutionText(
-        execution_id=execution.id, step=execution.step, standing="open" if execution.open else closed,
-        chunks=len(pieces), missing=pieces[-1].n - len(pieces), text="".join(piece.text for piece in pieces),
+        execution_id=execution.id, step=execution.step, standing=_standing(execution), chunks=len(pieces),
+        missing=pieces[-1].n - len(pieces), text="".join(piece.text for piece in pieces),
     )  # fmt: skip
+
+
+def _standing(execution: Execution) -> Standing:
+    if execution.open:
+        return "open"
+    return "completed" if execution.closed_by == "completed" else "superseded"
 
 
 def _no_such_event(at: At, events: int) -> str:

@@ -12,15 +12,19 @@ _MAGIC = frozenset("*?[{")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A file, and the path that it keeps where several files go to one folder."""
+    """A file, and the path that it keeps where several files go to one folder.
+
+    `alone`: it was named by itself, so there cannot be more of them, whatever the folders hold.
+    """
 
     path: Path
     kept: PurePosixPath
+    alone: bool = False
 
 
 def chosen(task: Task) -> list[Chosen]:
     """The files that `source`, `path`, `pattern` and `files` name, each once; raises FileRefused for too many."""
-    several = len(task.sources) + len(task.entries) > 1
+    several = isinstance(task.request.source, tuple) or task.request.files is not None
     found: dict[Path, Chosen] = {}
     for one in _all(task, several):
         task.stop.check()
@@ -49,7 +53,7 @@ def named(task: Task, text: str, *, several: bool) -> Iterator[Chosen]:
         return
     path = task.large.readable(text)
     if not path.is_dir():
-        yield Chosen(path, PurePosixPath(path.name))
+        yield Chosen(path, PurePosixPath(path.name), alone=not several)
         return
     for one in matching(task, "**", text):
         yield Chosen(one.path, path.name / one.kept) if several else one

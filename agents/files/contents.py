@@ -15,8 +15,7 @@ def read(task: Task) -> Any:
     """The text of a file, or its value with `format`; of several files a mapping from their paths."""
     form = _known(task.request.format or "text")
     files = chosen(task)
-    one_file = len(task.sources) + len(task.entries) == 1 and not task.patterns
-    if one_file and len(files) == 1 and len(files[0].kept.parts) == 1:
+    if len(files) == 1 and files[0].alone:
         return _value(task, files[0], form)
     values, size = {}, 0
     for file in files:

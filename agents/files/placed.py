@@ -66,8 +66,7 @@ def _of_entry(task: Task, entry: FileEntry) -> list[Placed]:
 
 
 def _placed(task: Task, files: list[Chosen], destination: str) -> list[Placed]:
-    alone = len(files) == 1 and len(files[0].kept.parts) == 1 and not is_folder(task, destination)
-    if alone:
+    if len(files) == 1 and files[0].alone and not is_folder(task, destination):
         return [Placed(files[0].path, destination_of(task, destination, files[0].kept.name))]
     folder = destination.rstrip("/") + "/"
     return [Placed(file.path, destination_of(task, folder, str(file.kept))) for file in files]

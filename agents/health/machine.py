@@ -73,12 +73,16 @@ def disk(folder: Path, limits: Limits) -> Check:
     """How much is free where the data lies; the limits are MiB below which it is too little."""
 
     async def check() -> Finding:
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        free_mb = psutil.disk_usage(str(there)).free / MIB
+        free_mb = psutil.disk_usage(_nearest(folder)).free / MIB
         status = judged(-free_mb, -limits.degraded, -limits.unhealthy)
         return Finding(status, f"{free_mb:.0f} MiB free")
 
     return check
+
+
+def _nearest(folder: Path) -> str:
+    """The folder, or what exists above it: it may not have been made yet."""
+    return str(next(path for path in (folder, *folder.absolute().parents) if path.exists()))
 
 
 def event_loop(worst_s: Callable[[], float], limits: Limits) -> Check:

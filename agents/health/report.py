@@ -55,16 +55,15 @@ class HealthReport:
     def status(self) -> Status:
         """The worst of them; what is not configured degrades nothing."""
         found = {examined.finding.status for examined in self.checks.values()}
-        return next((status for status in _WORST_FIRST if status in found), "healthy")
+        if "unhealthy" in found:
+            return "unhealthy"
+        return "degraded" if "degraded" in found else "healthy"
 
     def document(self) -> dict[str, Any]:
         """As JSON; an alias repeats its check."""
         checks = {name: examined.document() for name, examined in self.checks.items()}
         aliases = {alias: checks[name] for alias, name in ALIASES.items() if name in checks}
         return {"status": self.status, "timestamp": utc_text(self.at), "checks": checks | aliases}
-
-
-_WORST_FIRST: tuple[Status, ...] = ("unhealthy", "degraded")
 
 
 async def examine(checks: Mapping[str, Check], within_s: float) -> HealthReport:

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.admin import NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.admin import NewPartitions, NewTopic
+from aiokafka.errors import InvalidPartitionsError, KafkaError, TopicAlreadyExistsError, for_code
 from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.errors import KafkaProblem, TopicsMismatchError
 from elexirion.agents.settings import Settings
@@ -28,7 +28,7 @@ def specs(settings: Settings) -> tuple[TopicSpec, ...]:
 
 
 async def ensure_topics(address: KafkaAddress, settings: Settings) -> tuple[TopicFound, ...]:
-    """Create what is missing; raises TopicsMismatchError where a partition count differs."""
+    """Create what is missing and widen lanes that are too narrow; raises TopicsMismatchError where keys would move."""
     admin = address.admin()
     await connect(admin, address.bootstrap)
     try:
@@ -37,10 +37,35 @@ async def ensure_topics(address: KafkaAddress, settings: Settings) -> tuple[Topi
         if missing:
             await _create(admin, missing, settings.replication_factor)
             found = await _until_known(admin, specs(settings))
+        for topic in found:
+            if not topic.spec.keyed and topic.partitions < topic.spec.partitions:
+                await _widen(admin, topic.spec.name, topic.spec.partitions)
     finally:
         await admin.close()
     _refuse_mismatch(found)
     return found
+
+
+async def widen_lane(address: KafkaAddress, topic: str, partitions: int) -> None:
+    """Give a lane's topic so many partitions, where it has fewer: no key lives on it, so nothing moves.
+
+    Raises KafkaProblem.
+    """
+    admin = address.admin()
+    await connect(admin, address.bootstrap)
+    try:
+        await _widen(admin, topic, partitions)
+    finally:
+        await admin.close()
+
+
+async def _widen(admin: Any, topic: str, partitions: int) -> None:
+    try:
+        await admin.create_partitions({topic: NewPartitions(total_count=partitions)})
+    except InvalidPartitionsError:
+        return  # another process was faster
+    except KafkaError as error:
+        raise KafkaProblem(f"topic {topic} could not be widened to {partitions} partitions: {error}") from error
 
 
 async def describe_topics(address: KafkaAddress, settings: Settings) -> tuple[TopicFound, ...]:
@@ -98,11 +123,11 @@ async def _create(admin: Any, missing: list[TopicSpec], replication: int) -> Non
 
 
 def _refuse_mismatch(found: tuple[TopicFound, ...]) -> None:
-    wrong = [topic for topic in found if topic.partitions not in (0, topic.spec.partitions)]
+    wrong = [topic for topic in found if topic.spec.keyed and topic.partitions not in (0, topic.spec.partitions)]
     if wrong:
         said = "; ".join(f"{t.spec.name} has {t.partitions}, settings say {t.spec.partitions}" for t in wrong)
         raise TopicsMismatchError(
             f"partition counts differ: {said}.",
-            "Keys would move to other partitions. Set ELEXIRION_EVENTS_PARTITIONS / ELEXIRION_LANE_PARTITIONS "
-            "to what exists, or choose another ELEXIRION_TOPIC_PREFIX.",
+            "Keys would move to other partitions. Set ELEXIRION_EVENTS_PARTITIONS to what exists, "
+            "or choose another ELEXIRION_TOPIC_PREFIX.",
         )

@@ -1,4 +1,4 @@
-"""The run that a `pipeline` step asks for, checked before it is asked for, and what parent and child tell each other."""
+"""The run that a `pipeline` step asks for, checked before it is asked for; what parent and child tell each other."""
 
 from pathlib import Path
 from typing import Any

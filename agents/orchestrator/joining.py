@@ -1,6 +1,6 @@
 """The result of a step with steps inside, from how each of its parts ended."""
 
-from typing import Any
+from typing import Any, Literal
 
 from elexirion.agents.orchestrator.located import Located
 from elexirion.agents.orchestrator.step_views import StepViews
@@ -38,8 +38,8 @@ async def _item(known: StepState | None, index: int, key: str, views: StepViews)
         error = known.failure.message if known and known.failure else "it did not run"
         spent = _spent([known]) if known else {}
         return Part(index, key, "failed", error=error, **spent)
-    completed = known.status == "completed"
-    return Part(index, key, "completed" if completed else "skipped", await views.value(known.result), known.skip_reason, **_spent([known]))
+    status: Literal["completed", "skipped"] = "completed" if known.status == "completed" else "skipped"
+    return Part(index, key, status, await views.value(known.result), known.skip_reason, **_spent([known]))
 
 
 async def _turns(state: RunState, path: str, step: CompositeStep, inside: Inside, views: StepViews) -> list[Part]:

@@ -39,7 +39,7 @@ from elexirion.events.failure import Failure
 from elexirion.events.values import Value
 from elexirion.pipelines.loader import from_definition
 from elexirion.pipelines.names import Scope
-from elexirion.pipelines.rendering import with_absent
+from elexirion.pipelines.rendering import isolated_in_condition, isolated_in_step, with_absent
 from elexirion.pipelines.schema import Pipeline
 from elexirion.pipelines.steps.composite import BranchStep, CompositeStep, ItemsStep, LoopStep, RepeatStep
 from elexirion.pipelines.steps.pipeline_step import PipelineStep
@@ -91,6 +91,14 @@ class Plans:
         except TemplateError as error:
             where = "output" if isinstance(question, AboutOutput) else f"step {question.path}"
             return NotPossible(Failure(kind="evaluation", message=f"{where}: {error}"))
+
+    def quick(self, state: RunState, question: Question) -> bool:
+        """Whether the answer takes no process and no other reader: a moment at most."""
+        if not isinstance(question, AboutStep):
+            return False
+        pipeline = self._both(state)[0]
+        step = locate(pipeline, question.path).step
+        return not (isolated_in_condition(pipeline, step) or isolated_in_step(pipeline, step))
 
     # -- steps
 

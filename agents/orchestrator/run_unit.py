@@ -32,6 +32,10 @@ class RunPlans(Protocol):
         """Evaluate what a decision about this state depends on."""
         ...
 
+    def quick(self, state: RunState, question: Question) -> bool:
+        """Whether the answer takes no process and no other reader: a moment at most."""
+        ...
+
 
 class Desk(Protocol):
     """What a run unit asks of its orchestrator."""

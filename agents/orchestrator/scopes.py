@@ -68,10 +68,6 @@ async def _base(state: RunState, pipeline: Pipeline, steps: dict[str, StepView],
         if name in pipeline.by_name and view.success
         for field in pipeline.by_name[name].output_fields()
     }
-    failing = state.failing
-    error = (
-        {"kind": failing.failure.kind, "message": failing.failure.message, "step": failing.step} if failing else None
-    )
     return Scope(
         inputs=state.inputs, variables={**pipeline.global_vars, **pipeline.variables, **state.variables},
         global_vars=pipeline.global_vars, steps=steps, run_id=state.run_id, workflow_name=pipeline.name,

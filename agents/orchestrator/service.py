@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import structlog
@@ -10,14 +9,17 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress
+from elexirion.agents.kafka.topic_admin import widen_lane
 from elexirion.agents.orchestrator import follow as log_follow
-from elexirion.agents.orchestrator.command_desk import StartChecker, outcome
+from elexirion.agents.orchestrator.command_desk import StartChecker
+from elexirion.agents.orchestrator.command_duty import CommandDuty
 from elexirion.agents.orchestrator.desk import RunDesk
 from elexirion.agents.orchestrator.dispatcher import Dispatcher
 from elexirion.agents.orchestrator.fleet_duty import FleetDuty
 from elexirion.agents.orchestrator.fleet_watch import FleetWatch
 from elexirion.agents.orchestrator.follow import Followed
 from elexirion.agents.orchestrator.kin import Kin
+from elexirion.agents.orchestrator.lane_width import LaneWidth
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Change, Owned, Partitions
 from elexirion.agents.orchestrator.run_unit import RunPlans
@@ -38,6 +40,7 @@ PROGRESS = frozenset({"StepStarted", "ProviderRequested", "ProviderResponded", "
 """Reports after which there is nothing new to decide; their runs are not woken."""
 
 MISSED_BEATS = 3
+LOOK_AT_WIDTH_S = 2.0
 MIN_BEAT_S = 0.5
 
 
@@ -58,10 +61,7 @@ class Orchestrator:
     ) -> None:
         self._settings = settings
         self._appender = appender
-        self._checker = checker
         self._index = OpenExecutions()
-        self._commands_due: set[int] = set()
-        self._commands = asyncio.Event()
         self._own: asyncio.Queue[tuple[Record, RecordMetadata]] = asyncio.Queue()
         self._partitions = Partitions(address, appender.topics, settings.group_session_timeout_s)
         self.followed = FollowedLog(self._partitions.owned)
@@ -74,7 +74,11 @@ class Orchestrator:
             settings, appender, incarnation, plans, self._partitions, self._index, lambda: self._watch.fleet, load
         )
         self._kin = Kin(self._desk.command)
+        self._command_duty = CommandDuty(self._desk, checker, plans, self._partitions, self._kin)
         self._duty = FleetDuty(self._desk, self._dispatcher, self._index, settings.lease_s, incarnation)
+        self._width = LaneWidth(
+            lambda lane, count: widen_lane(address, appender.topics.steps(lane), count), settings.lease_s
+        )
 
     async def start(self) -> None:
         """Learn the fleet, join the group."""
@@ -93,9 +97,10 @@ class Orchestrator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tail(), name="log tail")
             group.create_task(self._take_acknowledged(), name="acknowledged decisions")
-            group.create_task(self._decide_commands(), name="commands")
+            group.create_task(self._command_duty.run(), name="commands")
             group.create_task(self._watch.run(), name="fleet")
             group.create_task(self._kin.run(), name="parents and children")
+            group.create_task(self._keep_width(), name="lane width")
 
     # -- following the log ---------------------------------------------------------------------------------
 
@@ -147,7 +152,7 @@ class Orchestrator:
         if not owned.caught_up:
             return
         if ours or log_follow.is_new_command(followed):
-            self._due(owned.fold.partition)
+            self._command_duty.due(owned.fold.partition)
         await self._follow_up(owned, followed, ours)
         if record.type not in PROGRESS and record.run_id in owned.fold.runs:
             self._desk.runs.wake(record.run_id)
@@ -212,7 +217,7 @@ class Orchestrator:
                 self._watch.expect(execution.incarnation)
             self._desk.runs.wake(state.run_id)
         self._kin.take_over(fold)
-        self._due(partition)
+        self._command_duty.due(partition)
 
     def _let_go(self, partitions: set[int]) -> None:
         log.info("partitions lost", partitions=sorted(partitions))
@@ -223,43 +228,20 @@ class Orchestrator:
         for run_id in gone:
             self._desk.retire(None, run_id)
 
-    # -- commands ------------------------------------------------------------------------------------------
-
-    def _due(self, partition: int) -> None:
-        self._commands_due.add(partition)
-        self._commands.set()
-
-    async def _decide_commands(self) -> None:
-        while True:
-            await self._commands.wait()
-            self._commands.clear()
-            due, self._commands_due = self._commands_due, set()
-            for partition in due:
-                await self._decide_commands_of(partition)
-
-    async def _decide_commands_of(self, partition: int) -> None:
-        owned = self._partitions.owned.get(partition)
-        if owned is None or not owned.caught_up:
-            return
-        for pending in list(owned.fold.pending.values()):
-            run_id = pending.run_id
-            if self._desk.busy(run_id):
-                continue
-            state, ended = owned.fold.runs.get(run_id), owned.fold.ended.get(run_id)
-            record = outcome(pending, state, ended, self._checker, partial(self._desk.facts, state))
-            await self._desk.append(run_id, [record])
-            self._kin.after_outcome(pending, record)
-            await asyncio.sleep(0)
-
     # -- the fleet -----------------------------------------------------------------------------------------
 
     def _heard(self, data: WorkerHeartbeat) -> None:
         self._duty.heard(data)
+
+    async def _keep_width(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_AT_WIDTH_S)
+            await self._width.look(self._watch.fleet)
 
     def _ticked(self) -> None:
         """The lease clock advanced."""
         for incarnation in self._index.incarnations():
             self._watch.expect(incarnation)
         for run_id in self._duty.look(self._watch.fleet):
-            self._due(partition_of(run_id, self._settings.events_partitions))
+            self._command_duty.due(partition_of(run_id, self._settings.events_partitions))
         self._watch.forget(frozenset(self._index.incarnations()))

@@ -10,15 +10,12 @@ from typing import Any, Literal
 import orjson
 from elexirion.agents.providers.anthropic_message import MessageReader
 from elexirion.agents.providers.anthropic_turns import WIRE, messages
-from elexirion.agents.providers.port import Feature, ProviderCall
+from elexirion.agents.providers.port import ALL_FEATURES, ProviderCall
 from elexirion.agents.providers.strict_schema import strict_schema
 
 API_VERSION = "2026-10-21"
 SAMPLING_API_VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 32_000
-FEATURES: frozenset[Feature] = frozenset(
-    {"streaming", "tools", "structured_output", "functions", "system_prompt", "usage"}
-)
 
 AuthForm = Literal["x-api-key", "bearer"]
 
@@ -30,7 +27,7 @@ class AnthropicWire:
     """
 
     name = WIRE
-    features = FEATURES
+    features = ALL_FEATURES
 
     def __init__(self, key: str, base_url: str, *, auth: AuthForm = "x-api-key") -> None:
         self.key = key.strip()

@@ -10,12 +10,9 @@ from urllib.parse import quote
 
 from elexirion.agents.providers.gemini_answer import PiecesReader
 from elexirion.agents.providers.gemini_turns import WIRE, contents
-from elexirion.agents.providers.port import Feature, ProviderCall
+from elexirion.agents.providers.port import ALL_FEATURES, ProviderCall
 
 DEFAULT_API_VERSION = "v1"
-FEATURES: frozenset[Feature] = frozenset(
-    {"streaming", "tools", "structured_output", "functions", "system_prompt", "usage"}
-)
 
 
 class GeminiWire:
@@ -27,7 +24,7 @@ class GeminiWire:
     """
 
     name = WIRE
-    features = FEATURES
+    features = ALL_FEATURES
 
     def __init__(self, key: str, base_url: str) -> None:
         self.key = key.strip()

@@ -15,6 +15,7 @@ import orjson
 from elexirion.agents.providers.conversation import said_in
 from elexirion.agents.providers.failures import CallError
 from elexirion.agents.providers.port import (
+    ALL_FEATURES,
     Feature,
     FunctionCall,
     FunctionTurn,
@@ -27,9 +28,6 @@ from elexirion.agents.providers.schema_sample import SchemaSampler
 from elexirion.agents.providers.transport import guarded
 from elexirion.events.usage import Usage
 
-FEATURES: frozenset[Feature] = frozenset(
-    {"streaming", "tools", "structured_output", "functions", "system_prompt", "usage"}
-)
 _WORDS = (
     "answer", "approach", "balance", "because", "before", "between", "careful", "change", "clear",
     "compare", "concern", "connect", "consider", "detail", "directly", "early", "effect", "either",
@@ -64,11 +62,11 @@ class OfflineProvider:
 
     def supports_feature(self, feature: Feature) -> bool:
         """Whether `feature` can be asked for."""
-        return feature in FEATURES
+        return feature in ALL_FEATURES
 
     def get_capabilities(self) -> frozenset[Feature]:
         """All features that can be asked for."""
-        return FEATURES
+        return ALL_FEATURES
 
     async def aclose(self) -> None:
         """Nothing to release."""

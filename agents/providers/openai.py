@@ -9,13 +9,10 @@ from urllib.parse import urlsplit
 
 from elexirion.agents.providers.openai_answer import CompletionReader
 from elexirion.agents.providers.openai_turns import WIRE, messages
-from elexirion.agents.providers.port import Feature, ProviderCall
+from elexirion.agents.providers.port import ALL_FEATURES, ProviderCall
 from elexirion.agents.providers.strict_schema import strict_schema
 
 OPENAI_HOST = "api.openai.com"
-FEATURES: frozenset[Feature] = frozenset(
-    {"streaming", "tools", "structured_output", "functions", "system_prompt", "usage"}
-)
 
 
 class OpenAIWire:
@@ -27,7 +24,7 @@ class OpenAIWire:
     """
 
     name = WIRE
-    features = FEATURES
+    features = ALL_FEATURES
 
     def __init__(self, key: str, base_url: str) -> None:
         self.key = key.strip()

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from elexirion.events.failure import Failure
 from elexirion.events.usage import Usage
 
 Feature = Literal["streaming", "tools", "structured_output", "functions", "system_prompt", "usage"]
+ALL_FEATURES: frozenset[Feature] = frozenset(get_args(Feature))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class UserTurn:
 class ModelTurn:
     """What the model answered earlier. `raw` is the answer's content as its wire format wrote it, where known:
 
-    some providers refuse a conversation whose earlier answers (thinking blocks, signatures) come back changed.
+    some providers refuse a conversation whose earlier answers (thinking blocks, signatures) come back changed. It
+    is marked with that format; every other one says `text` and `function_calls` instead.
     """
 
     text: str
@@ -57,7 +59,8 @@ class ProviderCall:
 
     `call_id` travels as `Idempotency-Key`; `timeout_s` bounds the whole call in seconds. `schema` is a JSON
     Schema for the answer; `functions` are declarations `{name, description, parameters}`. `options` are settings
-    of one provider only; each provider's docstring names those it takes and leaves the others.
+    of one provider only; each provider's docstring names those it takes and leaves the others. Several take
+    `function_use`: `required` demands a call to one of the functions, `expected` hopes for one.
     """
 
     call_id: str

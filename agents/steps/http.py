@@ -20,10 +20,12 @@ import httpx
 import orjson
 from elexirion.agents.http_requests.allowed_hosts import AllowedHosts, Trust
 from elexirion.agents.http_requests.answer import AnswerRefused, result_of, too_long
+from elexirion.agents.http_requests.stand_in import offline_result
 from elexirion.agents.providers.deadlines import CallClock, Deadlines
 from elexirion.agents.providers.failures import CallError, kind_of_exception, kind_of_status
 from elexirion.agents.providers.retry_after import retry_after_s
 from elexirion.agents.settings import Settings
+from elexirion.agents.steps import schema_answer
 from elexirion.agents.steps.port import Outcome, StepError, StepIO, StepRunner, Work
 from elexirion.events.failure import Failure, FailureKind
 
@@ -69,7 +71,7 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequests:
-    """Runs the rendered config `{method, url, headers, query, content, expect_status}`."""
+    """Runs the rendered config `{method, url, headers, query, content, expect_status, output_schema}`."""
 
     allowed: AllowedHosts
     most_bytes: int
@@ -78,13 +80,14 @@ class HttpRequests:
         """Send the request, follow allowed redirects, and give the answer; raises StepError."""
         expected: list[int] | None = work.config.get("expect_status")
         request = _request(work.config)
+        schema: dict[str, Any] | None = work.config.get("output_schema")
         if work.offline:
-            return Outcome({"status": (expected or [200])[0], "headers": {}, "body": None, "offline": True})
+            return Outcome(offline_result(expected, schema))
         clock = CallClock(DEADLINES, work.timeout_s or DEFAULT_TIMEOUT_S, streaming=False)
         for _ in range(MOST_REDIRECTS + 1):
             found = await self._exchange(request, expected, clock)
             if isinstance(found, Outcome):
-                return found
+                return _fitting(found, schema)
             request = found
         raise _failed("invalid_request", f"{request}: more than {MOST_REDIRECTS} redirects")
 
@@ -148,6 +151,14 @@ class HttpRequests:
             if len(content) > self.most_bytes:
                 raise AnswerRefused(too_long(self.most_bytes))
         return bytes(content)
+
+
+def _fitting(outcome: Outcome, schema: dict[str, Any] | None) -> Outcome:
+    if schema:
+        fitted = schema_answer.fitted(orjson.dumps(outcome.result).decode(), schema_answer.validator(schema))
+        if isinstance(fitted, schema_answer.Mismatch):
+            raise schema_answer.failure(fitted)
+    return outcome
 
 
 def _request(config: dict[str, Any]) -> _Request:

@@ -6,6 +6,7 @@ is lost, so that `rate` and `increase` see neither a burst nor a reset when part
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
+from typing import Any
 
 from elexirion.agents.orchestrator.partitions import Owned
 from elexirion.agents.telemetry.tallies import Tallies
@@ -35,7 +36,9 @@ class LogMetrics(Collector):
         yield self._partitions()
 
     def _open_runs(self) -> Metric:
-        family = GaugeMetricFamily("pipeline_runs_open", "Runs without a terminal event.", labels=["status", "partition"])
+        family = GaugeMetricFamily(
+            "pipeline_runs_open", "Runs without a terminal event.", labels=["status", "partition"]
+        )
         for partition, owned in sorted(self._owned.items()):
             if owned.caught_up:
                 for status in ("running", "paused"):
@@ -68,7 +71,9 @@ def _families() -> dict[str, Family]:
             "pipeline_time_to_first_token_seconds", "Time until the first streamed text.", "provider", "model"
         ),
         "tokens": _counter("pipeline_tokens", "Tokens as providers counted them.", "provider", "model", "kind"),
-        "cost_usd": _counter("pipeline_cost_usd", "Cost of calls with a known price, in US dollars.", "provider", "model"),
+        "cost_usd": _counter(
+            "pipeline_cost_usd", "Cost of calls with a known price, in US dollars.", "provider", "model"
+        ),
         "unpriced": _counter(
             "pipeline_unpriced_calls", "Calls that used tokens of unknown price.", "provider", "model"
         ),
@@ -95,7 +100,7 @@ def _fill(families: dict[str, Family], partition: str, tally: Tally) -> None:
                 family.add_metric([*labels, partition], value)
 
 
-def _values(counted: object) -> Iterable[tuple[tuple[str, ...], object]]:
+def _values(counted: Any) -> Iterable[tuple[tuple[str, ...], Any]]:
     """A single count, or counts by one label or several."""
     if not isinstance(counted, dict):
         return [((), counted)]

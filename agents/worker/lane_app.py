@@ -23,6 +23,8 @@ from elexirion.events.topics import Topics
 
 log = structlog.get_logger(__name__)
 
+METADATA_MS = 10_000
+"""How soon a lane that was widened is noticed."""
 DATA_FOLDER = Path(tempfile.gettempdir()) / "elexirion-faust"
 """Faust makes a folder for tables, of which there are none; it would stand where the worker was started."""
 
@@ -95,7 +97,7 @@ def _app(id: str, bootstrap: str, settings: Settings) -> faust.App:
         topic_allow_declare=False, stream_wait_empty=False, stream_buffer_maxsize=64,
         stream_processing_timeout=900, broker_commit_livelock_soft_timeout=900, broker_commit_interval=0.5,
         broker_session_timeout=session_s, broker_heartbeat_interval=session_s / 4, broker_rebalance_timeout=15,
-        consumer_auto_offset_reset="earliest", producer_linger=0, store="memory://", datadir=DATA_FOLDER,
+        consumer_auto_offset_reset="earliest", consumer_metadata_max_age_ms=METADATA_MS, producer_linger=0, store="memory://", datadir=DATA_FOLDER,
         logging_config={"version": 1, "disable_existing_loggers": False}, loghandlers=[],
     )  # fmt: skip
     app.transport = SameLoopTransport(app.conf.broker, app)

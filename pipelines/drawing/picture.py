@@ -133,7 +133,7 @@ def _case(key: str) -> str:
 def _source(value: Any) -> str:
     match value:
         case list() | tuple():
-            return f"{len(value)} items"
+            return f"{len(value)} item{'s' * (len(value) != 1)}"
         case str():
             return " ".join(value.split())
         case _:

@@ -11,6 +11,7 @@ class ApprovalStep(Step, frozen=True):
     """Waits for a signal that approves or rejects; `timeout` is how long."""
 
     template_keys: ClassVar[tuple[str, ...]] = ("message",)
+    result_doc: ClassVar[str] = '`decision`, which is "approved" or "rejected", and `because`: "signal" or "timeout".'
 
     type: Literal["approval"]
     message: str = ""

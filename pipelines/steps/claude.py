@@ -22,6 +22,7 @@ class ClaudeCall(Step, frozen=True):
     """Whether a preset holds also where neither the step nor `defaults` names one."""
 
     claude_options: ClaudeOptions | None = None
+    """Options of the model and its tools, over those of `defaults`."""
     preset: Preset | None = None
     """Options under one name; `claude_options` and those of `defaults` win over them."""
     environment_aware: bool | None = None
@@ -67,6 +68,7 @@ class PromptedClaudeCall(ClaudeCall, frozen=True):
     """A step that says one prompt."""
 
     prompt: Prompt
+    """What is asked: a text, or a list of segments that are joined by newlines."""
 
     def uses(self) -> Iterator[Use]:
         yield from super().uses()
@@ -78,6 +80,11 @@ class PromptedClaudeCall(ClaudeCall, frozen=True):
 
 class ClaudeStep(PromptedClaudeCall, frozen=True):
     """Asks a Claude model; the result is its text."""
+
+    result_doc: ClassVar[str] = (
+        "The answer's text; the data in it where `output_format` is json and it is JSON; with an `output_schema` the "
+        "data, which fits it. `usage`, `cost_usd`, `model` and `stop_reason` stand beside it."
+    )
 
     type: Literal["claude"]
 

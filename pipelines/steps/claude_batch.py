@@ -57,6 +57,12 @@ def _template(value: Any, handler: ValidatorFunctionWrapHandler, info: Validatio
 class ClaudeBatchStep(ClaudeItemsStep, frozen=True):
     """The same step for each of `items`, or each of `tasks` with a prompt of its own."""
 
+    result_doc: ClassVar[str] = (
+        "`results` in the order of the items, each with `index`, `id`, `status`, `result` and `error`; `completed`, "
+        "`failed` and `skipped` count them, `batches` counts them by groups of `batch_size`. With "
+        "`consolidate_results` also `text`, all texts as one."
+    )
+
     type: Literal["claude_batch"]
     over: Any = Field(default=None, alias="items")
     """What is gone over: a list, or an expression that gives one."""
@@ -73,6 +79,7 @@ class ClaudeBatchStep(ClaudeItemsStep, frozen=True):
     prompt: Prompt | None = None
     """A prompt that stands in front of that of each task."""
     batch_config: BatchConfig = BatchConfig()
+    """How the tasks run."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

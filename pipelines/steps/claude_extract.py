@@ -1,7 +1,7 @@
 """`claude_extract`: one conversation with a Claude model, and a value taken out of its answer."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from elexirion.pipelines.extraction import ExtractionConfig
 from elexirion.pipelines.steps.claude import PromptedClaudeCall
@@ -11,8 +11,15 @@ from elexirion.pipelines.steps.step import Rendering
 class ClaudeExtractStep(PromptedClaudeCall, frozen=True):
     """Asks a Claude model; the result is what `extraction_config` takes out of the answer."""
 
+    result_doc: ClassVar[str] = (
+        "The extracted value: data for the formats json and structured, text for the others. An answer that is no "
+        "JSON under the format json gives `content` and `format`. With `include_metadata` a mapping with the value "
+        "and counts."
+    )
+
     type: Literal["claude_extract"]
     extraction_config: ExtractionConfig = ExtractionConfig()
+    """What is taken out of the answer."""
 
     def config(self, options: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
         wanted = self.extraction_config

@@ -35,6 +35,7 @@ class ClaudeTask(Model, frozen=True):
     task_id: TaskId | None = None
     """Another name of `id`."""
     prompt: Prompt | None = None
+    """What the task asks: a text, or a list of segments."""
     file: Text | None = None
     """A file whose text follows the prompt."""
     claude_options: ClaudeOptions | None = None

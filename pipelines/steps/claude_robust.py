@@ -1,7 +1,7 @@
 """`claude_robust`: one conversation with a Claude model, repeated where it fails, with a fallback at the end."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from elexirion.pipelines.retry import RetryConfig, RetryPolicy, merged_retry
 from elexirion.pipelines.steps.claude import PromptedClaudeCall
@@ -26,6 +26,7 @@ class RobustRetryConfig(RetryConfig, frozen=True):
     """`retry_config` of the step: its `retry` in other words, and what stands in when it is spent."""
 
     fallback_action: FallbackAction | None = None
+    """The same as `fallback_action` of the step."""
 
 
 class ClaudeRobustStep(PromptedClaudeCall, frozen=True):
@@ -34,8 +35,14 @@ class ClaudeRobustStep(PromptedClaudeCall, frozen=True):
     Without a `fallback_action` the step fails when its retries are spent.
     """
 
+    result_doc: ClassVar[str] = (
+        "As that of `claude`. What stood in for an answer is told by the step's event, and by the run's result under "
+        "`fallback`."
+    )
+
     type: Literal["claude_robust"]
     retry_config: RobustRetryConfig = RobustRetryConfig()
+    """The step's `retry` in the words of this type."""
     fallback_action: FallbackAction | None = None
     """What stands in for the answer; may also be written in `retry_config`.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from elexirion.pipelines.model import Model, Positive, Text
 from elexirion.pipelines.segments import (
@@ -42,6 +42,7 @@ class ConversationTurn(Model, frozen=True):
     role: Literal["user", "assistant"] = "user"
     """`assistant` gives the answer to the turn before it, which is then not asked."""
     prompt: Prompt | None = None
+    """What is said, or the answer that was given: a text, or a list of segments."""
     content: Text | None = None
     """Text in place of `prompt`."""
 
@@ -67,12 +68,15 @@ TurnForm = Annotated[Annotated[Text, Tag("text")] | Annotated[ConversationTurn, 
 class ClaudeSessionStep(ClaudeCall, frozen=True):
     """Carries a conversation on; the result is the last answer."""
 
+    result_doc: ClassVar[str] = "The last answer, as that of `claude`. All turns are part of the session's history."
+
     type: Literal["claude_session"]
     prompt: Prompt | None = None
     """What is said; a `conversation` says several things."""
     conversation: Annotated[tuple[TurnForm, ...], Field(min_length=1)] | None = None
     """What is said one after another, each after the answer to the one before."""
     session_config: SessionConfig = SessionConfig()
+    """Which conversation the step carries on."""
 
     @model_validator(mode="after")
     def _something_to_say(self) -> Self:

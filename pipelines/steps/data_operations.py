@@ -77,6 +77,7 @@ class Filter(DataOperation, frozen=True):
     """Keeps the rows for which `condition` holds, in their order."""
 
     operation: Literal["filter"]
+    """Which operation this is."""
     condition: RowCondition
     """A condition with the fields of the row as names; a field that is missing or null is false."""
 
@@ -88,6 +89,7 @@ class Map(DataOperation, frozen=True):
     """Replaces a column's values by `mapping`, or by the value of `expression`; without a column the whole row."""
 
     operation: Literal["map"]
+    """Which operation this is."""
     mapping: dict[str, Any] | None = None
     """New value of each old one; values that are not listed stay."""
     expression: RowValue | None = None
@@ -107,6 +109,7 @@ class Aggregate(DataOperation, frozen=True):
     """One value from the values of a column; null and missing ones do not count."""
 
     operation: Literal["aggregate"]
+    """Which operation this is."""
     function: AggregateFunction
     """`count` without a column counts rows. The average of nothing is null, the sum 0."""
     value_field: Text | None = None
@@ -126,6 +129,7 @@ class Join(DataOperation, frozen=True):
     """
 
     operation: Literal["join"]
+    """Which operation this is."""
     left_field: Text
     """The column of the rows so far; in a mapping, the list to work on."""
     right_source: Any
@@ -146,6 +150,7 @@ class GroupBy(DataOperation, frozen=True):
     """A mapping from each value of a column, as text, to its rows; null and missing are `null`."""
 
     operation: Literal["group_by"]
+    """Which operation this is."""
     key: Text | None = None
     """The column, where `field` names a list."""
 
@@ -160,9 +165,11 @@ class Sort(DataOperation, frozen=True):
     """
 
     operation: Literal["sort"]
+    """Which operation this is."""
     by: Text | tuple[Text, ...] | None = None
     """The column or columns, also with commas between them."""
     order: Order = "asc"
+    """Ascending or descending."""
 
     def columns(self, *, of_list: bool) -> tuple[str | None, ...]:
         """The columns from the most to the least important."""
@@ -177,6 +184,7 @@ class Select(DataOperation, frozen=True):
     """Keeps the named columns in the given order; one that a row does not have is null."""
 
     operation: Literal["select"]
+    """Which operation this is."""
     fields: tuple[Text, ...] | dict[str, Text]
     """Columns, or new names and the columns they come from."""
 
@@ -185,6 +193,7 @@ class Unique(DataOperation, frozen=True):
     """Keeps the first row of each value of a column, or of each whole row."""
 
     operation: Literal["unique"]
+    """Which operation this is."""
     by: Text | None = None
     """The column, where `field` names a list."""
 
@@ -196,6 +205,7 @@ class Limit(DataOperation, frozen=True):
     """Keeps the first rows."""
 
     operation: Literal["limit"]
+    """Which operation this is."""
     count: Count
     """How many rows are kept."""
     offset: Count = 0

@@ -23,6 +23,7 @@ class DataTransformStep(Step, frozen=True):
     lane: ClassVar[Lane | None] = "local"
     default_timeout_s: ClassVar[float | None] = PROVIDER_TIMEOUT_S
     expression_keys: ClassVar[tuple[str, ...]] = ("input_source",)
+    result_doc: ClassVar[str] = "What the last operation leaves, as a value, or as text where `output_format` says so."
 
     type: Literal["data_transform"]
     input_source: Any

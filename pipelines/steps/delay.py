@@ -25,6 +25,7 @@ class DelayStep(Step, frozen=True):
     """Waits for a number of seconds, or until a point of time; the result is null."""
 
     template_keys: ClassVar[tuple[str, ...]] = ("seconds", "until")
+    result_doc: ClassVar[str] = "null."
 
     type: Literal["delay"]
     seconds: Annotated[Any, AfterValidator(_is_span), WithJsonSchema({"type": ["number", "string"]})] = None

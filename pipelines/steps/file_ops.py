@@ -22,11 +22,15 @@ class FileEntry(Model, frozen=True):
     pattern: Text | None = None
     """Files by a pattern such as `**/*.json`; without a match nothing is checked or changed."""
     source: Text | None = None
+    """The file that is copied, moved or converted."""
     destination: Text | None = None
+    """Where it goes."""
     must_exist: bool = True
     """Whether a missing file is a problem."""
     must_be_dir: bool = False
+    """Whether anything but a folder is a problem."""
     must_be_file: bool = False
+    """Whether anything but a file is a problem."""
     min_size: NotNegative | None = None
     """Smallest size, in bytes."""
     max_size: NotNegative | None = None
@@ -61,11 +65,17 @@ class FileOptions(Model, frozen=True):
     """`options`, an older place of some keys of the step."""
 
     overwrite: bool | None = None
+    """The same as `overwrite` of the step."""
     recursive: bool | None = None
+    """The same as `recursive` of the step."""
     pattern: Text | None = None
+    """The same as `pattern` of the step."""
     limit: Positive | None = None
+    """The same as `limit` of the step."""
     include_hidden: bool | None = None
+    """The same as `include_hidden` of the step."""
     csv_delimiter: Text | None = None
+    """The same as `delimiter` of the step."""
 
 
 class FileRequest(Model, frozen=True):
@@ -87,10 +97,11 @@ class FileRequest(Model, frozen=True):
     """
 
     operation: FileOperation
+    """What is done."""
     source: Text | tuple[Text, ...] | None = None
     """A file, a folder, a pattern, or several of them."""
     destination: Text | None = None
-    """The new file; a folder where it ends with `/`, is one already, or several files go there."""
+    """The new file; a folder where it ends with `/`, is one already, or the source is not a single path of a file."""
     path: Text | None = None
     """The file of read, write, delete and validate; the folder of list and of `pattern`."""
     pattern: Text | tuple[Text, ...] | None = None
@@ -119,6 +130,7 @@ class FileRequest(Model, frozen=True):
     fail_on_invalid: bool = True
     """Whether validate fails the step; with `false` the result says what is wrong."""
     options: FileOptions = FileOptions()
+    """An older place of some keys."""
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
@@ -160,6 +172,14 @@ class FileOpsStep(FileRequest, Step, frozen=True):
     template_keys: ClassVar[tuple[str, ...]] = (
         "source", "destination", "path", "pattern", "exclude", "content", "format", "delimiter",
     )  # fmt: skip
+    result_doc: ClassVar[str] = (
+        "By operation. copy and move: `files` of `source`, `destination`, `size`, and `count`. delete: `deleted`, "
+        "`missing`, `count`. validate: `valid`, `count`, and `files` of `path`, `valid`, `exists`, `size`, "
+        "`problems`. list: `files` of `path`, `name`, `size`, `modified`, and `count`, `truncated`. convert: as copy,"
+        " with `from` and `to`. read: the text, or the value where `format` is given; of several files a mapping by "
+        "path. write: `path` and `size`. stream_copy: `source`, `destination`, `size`. stream_process: `source`, "
+        "`processor`, `lines`, `size`, `destination`, or the counts."
+    )
 
     type: Literal["file_ops"]
 

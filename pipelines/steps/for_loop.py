@@ -1,7 +1,8 @@
 """`for_loop`: steps for each item of a list."""
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from elexirion.pipelines.model import Positive
 from elexirion.pipelines.steps.composite import Block, LoopStep, Part
@@ -9,16 +10,31 @@ from elexirion.pipelines.steps.item_source import values_of
 from elexirion.pipelines.steps.step import ConditionForm, Rendering
 from elexirion.pipelines.steps.turns import loop_result
 from elexirion.pipelines.uses import ConditionUse, Use, expressions_in
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 if TYPE_CHECKING:
     from elexirion.pipelines.steps.registry import AnyStep
 
-IteratorName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+
+
+def _is_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("an iterator is a name such as `file`: letters, digits and `_`")
+    return name
+
+
+IteratorName = Annotated[str, AfterValidator(_is_name)]
 
 
 class ForLoopStep(LoopStep, frozen=True):
     """Runs `steps` once for each item; a turn sees the item by the name of the iterator."""
+
+    result_doc: ClassVar[str] = (
+        "`results`, one for each turn: `index`, `status`, `result` (of the last step that completed in the turn), "
+        "`error`, `steps` by name. `iterations`, `completed`, `failed` and `skipped` count turns; `ended_because` is "
+        '"completed", "break", "max_iterations" or "error".'
+    )
 
     type: Literal["for_loop"]
     iterator: IteratorName | None = None
@@ -30,6 +46,7 @@ class ForLoopStep(LoopStep, frozen=True):
     over: Any = None
     """Another name of `data_source`."""
     steps: "Annotated[tuple[AnyStep, ...], Field(min_length=1)]"
+    """The steps of one turn."""
     parallel: bool = False
     """Whether turns run at the same time."""
     max_parallel: Positive = 5

@@ -19,6 +19,7 @@ class GeminiCall(Step, frozen=True):
     template_keys: ClassVar[tuple[str, ...]] = ("model",)
 
     prompt: Prompt
+    """What is asked: a text, or a list of segments that are joined by newlines."""
     model: Text | None = None
     """A Gemini model; without it that of `defaults`."""
     token_budget: TokenBudget | None = None
@@ -51,6 +52,11 @@ class GeminiCall(Step, frozen=True):
 
 class GeminiStep(GeminiCall, frozen=True):
     """Asks a Gemini model; the result is its text, or the arguments with which it calls one of the functions."""
+
+    result_doc: ClassVar[str] = (
+        "The answer's text; with an `output_schema` the data. Where the model calls functions: `text`, "
+        "`function_calls` of `name` and `arguments`, and the arguments of the first call as fields."
+    )
 
     type: Literal["gemini"]
     functions: tuple[str, ...] = ()

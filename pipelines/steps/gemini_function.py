@@ -1,7 +1,7 @@
 """`gemini_function`: a Gemini model calls one of the functions it is given."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from elexirion.pipelines.steps.gemini import GeminiCall, function_uses, with_functions
 from elexirion.pipelines.steps.step import Rendering
@@ -15,6 +15,11 @@ class GeminiFunctionStep(GeminiCall, frozen=True):
     A function answers only where the operator registered one of its name (setting `functions`); without one the call
     alone is the result. The arguments of the first call are fields of the result.
     """
+
+    result_doc: ClassVar[str] = (
+        "`text`, `function_calls` of `name`, `arguments` and `result` or `error`, and the arguments of the first call"
+        " as fields."
+    )
 
     type: Literal["gemini_function"]
     functions: Annotated[tuple[str, ...], Field(min_length=1)]

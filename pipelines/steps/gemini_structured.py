@@ -1,7 +1,7 @@
 """`gemini_structured` and `gemini_instructor`: data from a Gemini model, by a schema."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from elexirion.pipelines.model import Model
 from elexirion.pipelines.schema_dialect import json_schema
@@ -24,8 +24,11 @@ class GeminiStructuredStep(GeminiCall, frozen=True, serialize_by_alias=True):
     Without a schema any JSON object is asked for.
     """
 
+    result_doc: ClassVar[str] = "The data."
+
     type: Literal["gemini_structured", "gemini_instructor"]
     extraction_config: StructuredConfig | None = None
+    """Another place of the schema."""
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
     """JSON Schema that the data must satisfy; the same as `output_schema` and `extraction_config.schema`."""
 

@@ -55,6 +55,7 @@ class HttpStep(Step, frozen=True):
     url: Text
     """Address, with `http` or `https`; without user and password."""
     method: Method = "GET"
+    """The request's method, in capitals or not."""
     headers: dict[str, Scalar | None] = Field(default_factory=dict)
     """Header fields; a credential has to come from a template, such as `Bearer {{ inputs.token }}`."""
     query: dict[str, Scalar | list[Scalar] | None] = Field(default_factory=dict)

@@ -15,9 +15,11 @@ class OpenAIOptions(Model, frozen=True):
     """`options` of an `openai` step; a key that is not given is not sent. Servers may not know all of them."""
 
     temperature: Number | None = Field(default=None, ge=0, le=2)
+    """Higher values vary the answer more."""
     max_tokens: Positive | None = None
     """Longest answer, in tokens."""
     top_p: Number | None = Field(default=None, ge=0, le=1)
+    """Share of probability from which words are chosen."""
     top_k: Positive | None = None
     """Not known to OpenAI's own API, but to many servers."""
     stop_sequences: tuple[str, ...] | None = None
@@ -25,8 +27,11 @@ class OpenAIOptions(Model, frozen=True):
     seed: int | None = None
     """Makes answers repeatable where the server can."""
     reasoning_effort: Text | None = None
+    """How much a reasoning model thinks, such as low, medium or high."""
     frequency_penalty: Number | None = Field(default=None, ge=-2, le=2)
+    """Above 0, words that were used often become less likely."""
     presence_penalty: Number | None = Field(default=None, ge=-2, le=2)
+    """Above 0, words that were used at all become less likely."""
 
 
 class OpenAIStep(Step, frozen=True):
@@ -38,13 +43,17 @@ class OpenAIStep(Step, frozen=True):
     lane: ClassVar[Lane | None] = "openai"
     default_timeout_s: ClassVar[float | None] = PROVIDER_TIMEOUT_S
     template_keys: ClassVar[tuple[str, ...]] = ("model", "system_prompt", "options")
+    result_doc: ClassVar[str] = "The answer's text; with an `output_schema` the data, which fits it."
 
     type: Literal["openai"]
     prompt: Prompt
+    """What is asked: a text, or a list of segments that are joined by newlines."""
     model: Text | None = None
     """A model of the server; without it the one that the setting `model_aliases` has under `openai`."""
     system_prompt: str | None = None
+    """What the model is told before the prompt."""
     options: OpenAIOptions | None = None
+    """Options of the call."""
     temperature: Number | None = Field(default=None, ge=0, le=2)
     """The same as in `options`, before which it goes."""
     max_tokens: Positive | None = None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from elexirion.pipelines.json_text import parsed
 from elexirion.pipelines.steps.claude import ClaudeStep
@@ -16,8 +16,13 @@ from pydantic import Field, model_validator
 class ParallelClaudeStep(ClaudeItemsStep, frozen=True):
     """All tasks at once; the result has the result of each by its id."""
 
+    result_doc: ClassVar[str] = (
+        "The result of each task by its id: text, or the value where the text is JSON; `error` of a task that failed."
+    )
+
     type: Literal["parallel_claude"]
     parallel_tasks: Annotated[tuple[ClaudeTask, ...], Field(min_length=1)]
+    """The tasks, each with an `id` of its own."""
 
     @model_validator(mode="after")
     def _named_tasks(self) -> Self:

@@ -54,6 +54,7 @@ class PipelineStep(Step, frozen=True):
     """Runs a pipeline of another file, or one that stands here; the result is the child's output."""
 
     template_keys: ClassVar[tuple[str, ...]] = ("pipeline_file", "inputs")
+    result_doc: ClassVar[str] = "The child's output; with `outputs` a mapping of these."
 
     type: Literal["pipeline"]
     pipeline_file: Text | None = None
@@ -65,6 +66,7 @@ class PipelineStep(Step, frozen=True):
     outputs: tuple[_Output, ...] = ()
     """Values that the child gives back, instead of its own output."""
     child_config: ChildConfig = Field(default=ChildConfig(), alias="config")
+    """How the child runs."""
 
     @model_validator(mode="after")
     def _one_child(self) -> Self:

@@ -10,6 +10,7 @@ from elexirion.pipelines.steps.claude_extract import ClaudeExtractStep
 from elexirion.pipelines.steps.claude_robust import ClaudeRobustStep
 from elexirion.pipelines.steps.claude_session import ClaudeSessionStep
 from elexirion.pipelines.steps.claude_smart import ClaudeSmartStep
+from elexirion.pipelines.steps.codebase_query import CodebaseQueryStep
 from elexirion.pipelines.steps.data_transform import DataTransformStep
 from elexirion.pipelines.steps.delay import DelayStep
 from elexirion.pipelines.steps.file_ops import FileOpsStep
@@ -36,6 +37,7 @@ STEP_TYPES: Mapping[str, type[Step]] = {
     "claude_robust": ClaudeRobustStep,
     "claude_session": ClaudeSessionStep,
     "claude_smart": ClaudeSmartStep,
+    "codebase_query": CodebaseQueryStep,
     "data_transform": DataTransformStep,
     "delay": DelayStep,
     "file_ops": FileOpsStep,
@@ -57,7 +59,6 @@ STEP_TYPES: Mapping[str, type[Step]] = {
 # Types of the language that this version does not run yet; a line moves up when its model is there.
 NOT_YET = frozenset(
     [
-        "codebase_query",
     ]
 )
 

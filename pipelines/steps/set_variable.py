@@ -12,6 +12,7 @@ class SetVariableStep(Step, frozen=True):
     """Sets variables, either many at once or one by `variable` and `value`."""
 
     template_keys: ClassVar[tuple[str, ...]] = ("variables", "value")
+    result_doc: ClassVar[str] = "The variables with their values."
 
     type: Literal["set_variable"]
     variables: dict[str, Any] | None = None

@@ -57,7 +57,9 @@ class FallbackTarget(Model, frozen=True):
     """A provider or model that is tried when the step's own one cannot answer."""
 
     provider: Text | None = None
+    """Lane of the provider: claude, gemini or openai."""
     model: Text | None = None
+    """A model's name, or one of the aliases."""
 
 
 class Step(Model, frozen=True):
@@ -71,11 +73,14 @@ class Step(Model, frozen=True):
     """Keys of the step type whose texts are rendered."""
     expression_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of the step type whose text is an expression, with or without braces."""
+    result_doc: ClassVar[str] = ""
+    """What the result is, for the reference pages."""
 
     name: StepName
     """The name by which other steps refer to this one; once per pipeline."""
     type: str
     description: str | None = None
+    """What the step is for; for people."""
     condition: ConditionForm = None
     """When it is false the step is skipped."""
     needs: tuple[str, ...] | None = None
@@ -83,11 +88,15 @@ class Step(Model, frozen=True):
     timeout: Duration | None = None
     """Longest time of one attempt: milliseconds, or text such as "30s"."""
     timeout_ms: Positive | None = None
+    """Longest time of one attempt, in milliseconds."""
     timeout_seconds: Number | None = Field(default=None, gt=0)
+    """Longest time of one attempt, in seconds."""
     retry: RetryPolicy | None = None
+    """How often and how fast a failed attempt is repeated."""
     continue_on_error: bool | None = None
     """Whether the run goes on when this step fails."""
     cache: bool | CacheOptions | None = None
+    """Whether an equal call takes a stored result; a mapping says how old it may be."""
     fallback: tuple[FallbackTarget | str, ...] | None = None
     """Providers or models that are tried in turn when retries are spent."""
     output_to_file: Text | None = None

@@ -19,6 +19,10 @@ class SwitchStep(BranchStep, frozen=True):
     """Runs the steps of the case that the expression's value names, or those of `default`."""
 
     expression_keys: ClassVar[tuple[str, ...]] = ("expression",)
+    result_doc: ClassVar[str] = (
+        '`branch`, the name of the case ("default", or null where none fits); `result` of its last step; `steps`, the'
+        " results of its steps by name."
+    )
 
     type: Literal["switch"]
     expression: Any

@@ -19,6 +19,7 @@ class TestEchoStep(Step, frozen=True):
     lane: ClassVar[Lane | None] = "local"
     default_timeout_s: ClassVar[float | None] = PROVIDER_TIMEOUT_S
     template_keys: ClassVar[tuple[str, ...]] = ("value", "fail", "error_message", "delay_ms", "chunks")
+    result_doc: ClassVar[str] = "The `value`."
 
     type: Literal["test_echo"]
     value: Any = None

@@ -1,7 +1,7 @@
 """`while_loop`: steps as long as a condition holds."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from elexirion.pipelines.steps.composite import Block, Part, RepeatStep
 from elexirion.pipelines.steps.step import ConditionForm
@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 class WhileLoopStep(RepeatStep, frozen=True):
     """Runs `steps` again and again; a step inside that has not run yet counts as false in the condition."""
 
+    result_doc: ClassVar[str] = (
+        'As that of `for_loop`; `ended_because` is "condition", "max_iterations", "timeout" or "error".'
+    )
+
     type: Literal["while_loop"]
     condition: ConditionForm  # pyright: ignore[reportGeneralTypeIssues] - what may be missing elsewhere is needed here
     """Tested before each turn: the loop ends where it does not hold."""
     steps: "Annotated[tuple[AnyStep, ...], Field(min_length=1)]"
+    """The steps of one turn."""
     max_iterations: Annotated[int, Field(strict=True, ge=1, le=1000)] = 100
     """Turns after which the loop ends, whatever its condition says."""
 

@@ -14,8 +14,8 @@ from elexirion.events.envelope import Record, make_decision, make_record, utc_no
 from elexirion.events.values import Inline
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat
 from elexirion.projections.admission import refusal
-from elexirion.projections.fleet import Fleet, heartbeat
 from elexirion.projections.evolve import begin, evolve
+from elexirion.projections.fleet import Fleet, heartbeat
 from elexirion.projections.run_state import RunState
 
 WORKER = "w1.aaaa"
@@ -39,6 +39,9 @@ class Plans:
         self.trouble(state.run_id)
         self.evaluated.append(question.path)
         return Rendered(Inline(value={"say": question.path}), question.path)
+
+    def quick(self, state: RunState, question: Question) -> bool:
+        return True
 
 
 class MemoryDesk:

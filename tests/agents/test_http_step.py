@@ -361,6 +361,7 @@ async def test_a_server_that_says_nothing_is_given_up_at_the_timeout() -> None:
 
 async def test_a_server_that_hangs_up_is_a_cut_or_a_connection_failure() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as rude:
+
         def hang_up() -> None:
             rude.accept()[0].close()
 
@@ -382,6 +383,22 @@ async def test_offline_nothing_is_sent(server: Server) -> None:
     }  # fmt: skip
     assert (await answer(server.url("/echo"), offline=True, expect_status=[204]))["status"] == 204
     assert server.asked == []
+
+
+BODY_WITH_N: dict[str, Any] = {
+    "type": "object",
+    "properties": {"body": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}},
+    "required": ["body"],
+}
+
+
+async def test_a_result_has_to_fit_the_schema_and_an_offline_one_does(server: Server) -> None:
+    found = await failure(server.url("/body/gzip"), output_schema=BODY_WITH_N)
+    assert found.kind == "schema_mismatch"
+    assert "$.body" in found.message
+    result = await answer(server.url("/echo"), offline=True, output_schema=BODY_WITH_N)
+    assert isinstance(result["body"]["n"], int)
+    assert result["offline"] is True
 
 
 def _resolve_all_to(monkeypatch: pytest.MonkeyPatch, address: str) -> None:

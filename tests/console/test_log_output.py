@@ -76,7 +76,9 @@ def test_on_a_terminal_a_line_is_for_people(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_key_is_written_nowhere(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> None:
     written(monkeypatch, stream, "debug")
     log = structlog.get_logger("elexirion.test")
-    log.debug(f"event {KEY}", plain=KEY, inside={"headers": [f"Bearer {KEY}"]}, thing=SecretStr(KEY), odd=ValueError(KEY))
+    log.debug(
+        f"event {KEY}", plain=KEY, inside={"headers": [f"Bearer {KEY}"]}, thing=SecretStr(KEY), odd=ValueError(KEY)
+    )
     logging.getLogger("other.library").error("%s", KEY)
     try:
         raise RuntimeError(KEY)

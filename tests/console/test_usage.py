@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from tests.serving import ROOT, CommandLine
 
-VERBS = ("run", "dev", "worker", "topics", "validate", "runs", "show", "watch", "export", "cancel")
+VERBS = (
+    "run", "dev", "worker", "topics", "validate", "graph", "schema", "runs", "show", "watch", "explain", "replay", "export", "cancel",
+)  # fmt: skip
 
 TWO_ERRORS = """\
 name: wrong

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from elexirion.agents.settings import Settings
 
 from tests.packaging.project import ROOMS, ROOT, declared
 
@@ -29,10 +28,72 @@ def help_of(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([script, *command, "--help"], capture_output=True, text=True, timeout=60)
 
 
-def test_there_is_one_kafka_and_two_workers(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"kafka", "worker"}
+def test_there_is_one_kafka_two_workers_and_what_watches_them(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"kafka", "worker", "prometheus", "grafana"}
     assert compose["services"]["worker"]["deploy"]["replicas"] == 2
-    assert all(service["restart"] == "unless-stopped" for service in compose["services"].values())
+
+
+def test_every_service_is_checked_and_started_again(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["test"][0] == "CMD"
+
+
+def test_every_image_of_others_is_pinned(compose: dict[str, Any]) -> None:
+    images = [service["image"] for service in compose["services"].values() if "build" not in service]
+    assert [image for image in images if not re.search(r":v?\d+\.\d+\.\d+$", image)] == []
+
+
+def test_ports_are_published_on_loopback_alone(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert len(ports) == 3
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_no_service_has_a_password_or_a_key_in_the_file(compose: dict[str, Any]) -> None:
+    secret = re.compile(r"(PASSWORD|SECRET|_KEY|TOKEN)$")
+    environments = [service.get("environment", {}) for service in compose["services"].values()]
+    assert [name for environment in environments for name in environment if secret.search(name)] == []
+    grafana = compose["services"]["grafana"]["environment"]
+    assert grafana["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true", (
+        "else there is admin with the password admin"
+    )
+    assert grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+
+
+def test_what_runs_our_code_and_what_watches_it_cannot_write_to_its_image(compose: dict[str, Any]) -> None:
+    for name in ("worker", "prometheus", "grafana"):
+        service = compose["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "/tmp" in service["tmpfs"]
+
+
+def test_what_is_mounted_exists_and_what_is_named_is_declared(compose: dict[str, Any]) -> None:
+    mounts = [mount.split(":")[0] for service in compose["services"].values() for mount in service.get("volumes", [])]
+    folders = [mount for mount in mounts if mount.startswith(".")]
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
+    assert {*mounts} - {*folders} == {*compose["volumes"]}
+
+
+def test_a_worker_keeps_its_files_on_a_volume(compose: dict[str, Any], dockerfile: str) -> None:
+    (home,) = re.findall(r"ELEXIRION_HOME=(\S+)", dockerfile)
+    assert f"worker-data:{home}" in compose["services"]["worker"]["volumes"]
+    assert f"\nWORKDIR {home}\n" in dockerfile
+
+
+def test_the_health_check_and_prometheus_ask_the_port_that_workers_serve(
+    compose: dict[str, Any], dockerfile: str
+) -> None:
+    worker = compose["services"]["worker"]
+    port = worker["environment"]["ELEXIRION_HTTP_PORT"]
+    assert f"http://127.0.0.1:{port}/readyz" in worker["healthcheck"]["test"][-1]
+    compile(worker["healthcheck"]["test"][-1], "health check", "exec")
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8"))
+    (found,) = scraped["scrape_configs"][0]["dns_sd_configs"]
+    assert (found["names"], str(found["port"])) == (["worker"], port)
+    assert f"EXPOSE {port}" in dockerfile
 
 
 def test_workers_reach_the_broker_at_the_address_it_advertises(compose: dict[str, Any]) -> None:
@@ -40,7 +101,6 @@ def test_workers_reach_the_broker_at_the_address_it_advertises(compose: dict[str
     advertised = kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
     assert f"INTERNAL://{worker['environment']['ELEXIRION_KAFKA']}" in advertised
     assert worker["depends_on"]["kafka"]["condition"] == "service_healthy"
-    assert kafka["healthcheck"]["test"][0] == "CMD"
 
 
 def test_the_host_reaches_the_broker_on_loopback_alone(compose: dict[str, Any]) -> None:
@@ -108,11 +168,3 @@ def test_the_image_does_not_run_as_root(dockerfile: str) -> None:
 def test_the_image_runs_a_python_that_the_project_declares(dockerfile: str) -> None:
     (version,) = re.findall(r"^ARG PYTHON=(.+)$", dockerfile, re.MULTILINE)
     assert f"Programming Language :: Python :: {version}" in declared()["project"]["classifiers"]
-
-
-def test_the_example_of_settings_names_only_settings_that_are_read() -> None:
-    text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    named = re.findall(r"^#? ?([A-Z_]+)=", text, re.MULTILINE)
-    fields = {*Settings.model_fields}
-    assert named
-    assert [name for name in named if name.lower().removeprefix("elexirion_") not in fields] == []

@@ -229,8 +229,8 @@ def test_a_cancelled_run_counts_what_was_under_way_as_given_up() -> None:
     log.begin("a")
     log.end(run.RunCancelled, reason="enough")
     texts = [reason.text for reason in log.explained(later=100).reasons]
-    assert texts[0] == "the run was cancelled: enough"
-    assert texts[1].startswith("a#1 was given up after 3.0 s at $0.0000: the run ended")
+    assert texts[0].startswith("a#1 was given up after 3.0 s at $0.0000: the run ended")
+    assert texts[1] == "the run was cancelled: enough"
 
 
 def waits(log: Told, later: float = 0.0, serving: Serving | None = None) -> list[Wait]:
@@ -295,6 +295,35 @@ def test_a_step_that_may_begin_is_told_with_who_could_run_it(serving: Serving | 
     [wait] = waits(log, serving=serving)
     assert (wait.kind, wait.step) == (kind, "a")
     assert said in wait.text
+
+
+def test_a_step_that_holds_others_is_told_with_the_lanes_of_those() -> None:
+    log = Told("a")
+    log.decide(step.StepExpanded(step="a", step_type="for_loop", shape="loop", children={"ask": "claude"}, count=2))
+    assert log.state.steps["a"].status == "expanded"
+    [wait] = waits(log, serving=Serving(True, LANES))
+    assert (wait.kind, wait.step) == ("lane", "a")
+    assert "a goes on with what is inside, and no living worker serves lane claude" in wait.text
+
+
+def test_an_approval_a_timer_and_a_child_are_told_with_their_events() -> None:
+    log = Told("ask", "later")
+    due = log.now + 60 * S
+    assert log.decide(run.ApprovalRequested(step="ask", message="Publish?", due_at=due)) is None
+    assert log.decide(run.TimerSet(step="later", due_at=due)) is None
+    approval, timer = waits(log, later=10)
+    assert (approval.kind, approval.position, approval.until) == ("approval", 2, due)
+    assert "Publish?" in approval.text
+    assert (timer.kind, timer.position, timer.until) == ("delay", 3, due)
+    child = Told("sub")
+    started = run.ChildRunStarted(
+        child_run_id="run-below", command_id="c", relation="step", inputs={}, step="sub", pipeline=Inline(value={})
+    )
+    assert child.decide(started) is None
+    [wait] = waits(child)
+    assert (wait.kind, wait.position) == ("child", 2)
+    assert "elexirion explain run-below" in wait.text
+    assert child.explained(later=5).time["child"] == 5
 
 
 def test_a_run_whose_start_is_not_decided_waits_for_that() -> None:

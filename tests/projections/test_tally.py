@@ -154,7 +154,9 @@ def test_a_step_type_that_the_language_does_not_know_is_other() -> None:
 
 def test_a_concluded_step_took_from_its_beginning_to_its_end() -> None:
     log = RunLog("a")
-    inside = step.StepExpanded(step="a", step_type="for_loop", shape="loop", children={}, items=Inline(value=[]), count=0)
+    inside = step.StepExpanded(
+        step="a", step_type="for_loop", shape="loop", children={}, items=Inline(value=[]), count=0
+    )
     assert log.decide(inside) is None
     assert log.decide(step.StepConcluded(step="a", result=Inline(value=[]))) is None
     tally = tallied(log.records)

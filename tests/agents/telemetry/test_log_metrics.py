@@ -61,7 +61,12 @@ def test_a_restart_that_replays_shows_the_same_numbers() -> None:
     first.orchestrator.read(log.records)
     second.orchestrator.read(log.records, live=False)
     second.orchestrator.read([], live=True)
-    names = [STEPS, "pipeline_runs_total", "pipeline_step_duration_seconds_bucket", "elexirion_log_records_accepted_total"]
+    names = [
+        STEPS,
+        "pipeline_runs_total",
+        "pipeline_step_duration_seconds_bucket",
+        "elexirion_log_records_accepted_total",
+    ]
     for name in names:
         assert first.samples(name) == second.samples(name) != {}
 

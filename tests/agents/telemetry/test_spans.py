@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from elexirion.agents.telemetry import trace_context
@@ -61,7 +62,7 @@ def told(log: Log, *cuts: int) -> dict[str, ReadableSpan]:
     """The spans by name, told by one process after another, each of which takes over at a cut."""
     exporter = InMemorySpanExporter()
     bounds = [0, *cuts, len(log)]
-    for number, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for number, (start, end) in enumerate(pairwise(bounds)):
         process = Process(exporter, f"process-{number}")
         process.orchestrator.read(log[:start])
         process.orchestrator.read(log[:end])
@@ -139,7 +140,11 @@ def test_a_failure_is_an_error_of_its_kind() -> None:
     log.end(run.RunFailed)
     spans = told(log.records)
     errors = {name: (span.attributes or {})["error.type"] for name, span in spans.items()}
-    assert errors == {"chat sonnet": "overloaded", "step test_echo": "overloaded", "invoke_workflow sample": "step_error"}
+    assert errors == {
+        "chat sonnet": "overloaded",
+        "step test_echo": "overloaded",
+        "invoke_workflow sample": "step_error",
+    }
     assert all(span.status.status_code is StatusCode.ERROR for span in spans.values())
 
 

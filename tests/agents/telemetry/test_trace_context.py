@@ -103,6 +103,6 @@ async def test_every_record_of_a_run_carries_its_trace() -> None:
     await appender.event(record)
     assert parse(trace_context.given(producer.headers)) == of_record(record)
     assert ("ce_id", b"i") in producer.headers
-    await appender.send("t.workers", make_record(WorkerLeft(worker_id="w", incarnation="w.1"), id="i", run_id="w", at=AT),
-                        "w", 0)  # fmt: skip
+    farewell = make_record(WorkerLeft(worker_id="w", incarnation="w.1"), id="i", run_id="w", at=AT)
+    await appender.send("t.workers", farewell, "w", 0)
     assert trace_context.HEADER not in dict(producer.headers)
