@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from elexirion.events.failure import Failure
 from elexirion.events.usage import Usage
 from elexirion.events.values import Value
+from elexirion.projections.paths import in_order
 from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import StepState
 
@@ -112,7 +113,7 @@ async def result_of(state: RunState, load: Load) -> RunResult:
         result=await load(state.result) if state.result else None, failure=state.failure,
         failed_step=state.failed_step, context_hash=state.context_hash, usage=state.usage,
         cost_usd=state.cost_usd, offline=state.offline, started_at=state.started_at, ended_at=state.ended_at,
-        steps=tuple([await _step(state, step, load) for step in state.steps.values()]),
+        steps=tuple([await _step(state, step, load) for step in in_order(state)]),
         variables=dict(state.variables), previous_run_id=state.previous_run_id,
         next_run_id=state.successor.run_id if state.successor else None,
     )  # fmt: skip

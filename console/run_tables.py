@@ -18,8 +18,9 @@ STYLES = {"completed": "green", "failed": "red", "skipped": "dim", "running": "c
 def print_result(result: RunResult, console: Console) -> None:
     """The steps with time, tokens and cost, the result or the failure, and the totals."""
     table = Table("step", "type", "status", "time", "tokens", "cost", box=None, pad_edge=False, header_style="bold")
+    names = [step.name for step in result.steps]
     for step in result.steps:
-        table.add_row(*_row(step))
+        table.add_row(label(step.name, names), *_row(step))
     console.print()
     console.print(table)
     if shown := result_text(result):
@@ -28,6 +29,12 @@ def print_result(result: RunResult, console: Console) -> None:
         where = f" in {result.failed_step}" if result.failed_step else ""
         console.print(Text(f"\n{result.failure.kind}{where}: {result.failure.message}", style="red"), soft_wrap=True)
     console.print(Text(f"\n{totals(result)}", style="bold"))
+
+
+def label(path: str, paths: Sequence[str]) -> str:
+    """A step's name, or what it is called inside of the step above it, further in by two for each step around it."""
+    around = [other for other in paths if path.startswith(f"{other}/")]
+    return "  " * len(around) + (path.removeprefix(f"{max(around, key=len)}/") if around else path)
 
 
 def result_text(result: RunResult) -> str | None:
@@ -92,4 +99,4 @@ def _row(step: StepResult) -> list[str | Text]:
     tokens = step.usage.input_tokens + step.usage.output_tokens
     spent = cost(step.cost_usd) if tokens or step.cost_usd else "-"
     used = str(tokens) if tokens else "-"
-    return [step.name, step.type, status_text(step.status), seconds(step.duration_s), used, spent]
+    return [step.type, status_text(step.status), seconds(step.duration_s), used, spent]

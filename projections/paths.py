@@ -48,3 +48,20 @@ def index_of(text: str) -> int | None:
 def below(state: RunState, path: str) -> list[StepState]:
     """All steps inside the step at `path`, however deep, as far as something happened to them."""
     return [known for name, known in state.steps.items() if name.startswith(f"{path}/")]
+
+
+def in_order(state: RunState) -> list[StepState]:
+    """All steps as people read them: those of the file in its order, what is inside of a step right below it."""
+    tops = {name: rank for rank, name in enumerate(path for path in state.steps if "/" not in path)}
+    return sorted(state.steps.values(), key=lambda known: _place(state, known.name, tops))
+
+
+def _place(state: RunState, path: str, tops: dict[str, int]) -> tuple[int, ...]:
+    top, *rest = path.split("/")
+    place, around, seen = [tops.get(top, len(tops))], state.steps.get(top), top
+    for part in rest:
+        seen = f"{seen}/{part}"
+        names = list(around.inside.children) if around and around.inside else []
+        place.append(names.index(part) if part in names else index_of(part) or 0)
+        around = state.steps.get(seen, around)  # a turn is no step: what it holds is named by its loop
+    return tuple(place)
