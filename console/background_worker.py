@@ -39,7 +39,9 @@ class BackgroundWorker(BaseModel):
         """Whether its process lives; a later process with the same id does not bear its name."""
         try:
             process = psutil.Process(self.pid)
-            return process.status() != psutil.STATUS_ZOMBIE and self.name in process.cmdline()
+            words = process.cmdline()
+            # For a moment after its start a process has no command line yet.
+            return process.status() != psutil.STATUS_ZOMBIE and (not words or self.name in words)
         except psutil.Error:
             return False
 

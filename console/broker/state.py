@@ -98,7 +98,8 @@ def why_not_ours(pid: int, home: Home) -> str | None:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return "it has ended"
-        if _marked(process.cmdline(), home.broker_properties):
+        words = process.cmdline()
+        if not words or _marked(words, home.broker_properties):  # for a moment after its start there are none
             return None
         return f"its process id now belongs to {process.name()}"
     except psutil.NoSuchProcess:
