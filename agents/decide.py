@@ -6,12 +6,13 @@ Nothing to do is an empty list.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from elexirion.agents.decisions import steps
 from elexirion.agents.decisions.blocks import block_end, failed_step, over
 from elexirion.agents.decisions.inside import inside
+from elexirion.agents.decisions.later import later
 from elexirion.agents.decisions.limits import budget_failure, out_of_time
 from elexirion.agents.decisions.view import BATCH, Facts, Lost, View
 from elexirion.agents.decisions.waiting import about_answer, about_child, about_timer
@@ -123,7 +124,7 @@ def overdue_at(started_at: datetime | None, timeout_s: float | None) -> datetime
     """When the orchestrator closes an execution whose worker did not end it in time."""
     if started_at is None or timeout_s is None:
         return None
-    return started_at + timedelta(seconds=timeout_s + TIMEOUT_GRACE_S)
+    return later(started_at, timeout_s + TIMEOUT_GRACE_S)
 
 
 # Steps --------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ class StepResult:
 
     `status` is `completed`, `failed`, `skipped`, `running`, `waiting` or `pending`; in a run that has ended also
     `stopped` (it was under way) and `not_run`. `duration_s` is None where nothing ran. `cost_usd` is None where
-    no price is known.
+    no price is known. `fallback` is what stood in for the step's own answer, where something did.
     """
 
     name: str
@@ -36,6 +36,7 @@ class StepResult:
     model: str | None
     output_file: str | None
     skip_reason: str | None
+    fallback: str | None
 
     def document(self) -> dict[str, Any]:
         """As plain JSON; `duration` is in seconds, `cost` in US dollars."""
@@ -52,6 +53,7 @@ class StepResult:
             "error": self.error.model_dump() if self.error else None,
             "output_file": self.output_file,
             "skip_reason": self.skip_reason,
+            "fallback": self.fallback,
         }
 
 
@@ -124,7 +126,7 @@ async def _step(state: RunState, step: StepState, load: Load) -> StepResult:
         name=step.name, type=step.step_type, status=_status(state, step), execution=step.execution_id,
         duration_s=_duration(step), usage=step.usage, cost_usd=step.cost_usd,
         result=await load(step.result) if step.result else None, error=step.failure, model=step.model,
-        output_file=step.output_file, skip_reason=step.skip_reason,
+        output_file=step.output_file, skip_reason=step.skip_reason, fallback=step.fallback,
     )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from elexirion.events.canonical import content_hash
 
 RUN_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
+SESSION_PREFIX = "session~"
+"""What the run ids of shared sessions begin with, and no others."""
 _EXECUTION = re.compile(r"^(?P<run>[^/#]+)/(?P<step>[^#]+)#(?P<n>[1-9][0-9]*)$")
 
 
@@ -87,3 +89,17 @@ def child_run_id(run_id: str, path: str, failures: int) -> str:
 def child_command_id(run_id: str, child: str) -> str:
     """Id of the StartRun of a child run; sending it again is harmless."""
     return f"{run_id}/child/{child}"
+
+
+def session_run_id(name: str, *, offline: bool) -> str:
+    """Run id of a shared session: readable, and another one for each name; that of runs without a network is its own.
+
+    What no network answered never enters a conversation that a provider is told.
+    """
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:60] or "x"
+    return f"{SESSION_PREFIX}{readable}~{content_hash([name, offline])[:8]}"
+
+
+def turns_command_id(execution_id: str) -> str:
+    """Id of the Signal by which a step adds what was said to a shared session; sending it again is harmless."""
+    return f"{execution_id}/turns"

@@ -3,7 +3,6 @@
 from elexirion.pipelines.draft import Draft, DraftStep, Findings
 from elexirion.pipelines.graph import cycle, dependencies_of
 from elexirion.pipelines.name_checks import check_names
-from elexirion.pipelines.near import did_you_mean
 from elexirion.pipelines.session_names import check_sessions
 from elexirion.pipelines.uses import FunctionUse
 
@@ -38,16 +37,16 @@ def _needs(draft: Draft, findings: Findings) -> None:
         for step in block:
             for index, needed in enumerate(step.needs or ()):
                 if needed not in names:
-                    message, hint = _not_there(needed, names, everywhere)
+                    message, hint = _not_there(needed, names, everywhere, findings)
                     findings.error((*step.path, "needs", index), message, hint)
         _cycle(block, findings)
 
 
-def _not_there(needed: str, names: list[str], everywhere: frozenset[str]) -> tuple[str, str | None]:
+def _not_there(needed: str, names: list[str], everywhere: frozenset[str], findings: Findings) -> tuple[str, str | None]:
     if needed in everywhere:
         hint = "`needs` names steps of the same block; what is over before the block begins needs no mention"
         return f"`needs` names the step `{needed}`, which stands in another block", hint
-    return f"`needs` names the step `{needed}`, which does not exist", did_you_mean(needed, names)
+    return f"`needs` names the step `{needed}`, which does not exist", findings.near(needed, names)
 
 
 def _cycle(group: tuple[DraftStep, ...], findings: Findings) -> None:
@@ -76,4 +75,4 @@ def _functions(draft: Draft, findings: Findings) -> None:
         for use in step.uses():
             if isinstance(use, FunctionUse) and use.function not in draft.functions:
                 message = f"the function `{use.function}` is not declared in `gemini_functions`"
-                findings.error((*step.path, *use.path), message, did_you_mean(use.function, draft.functions))
+                findings.error((*step.path, *use.path), message, findings.near(use.function, draft.functions))

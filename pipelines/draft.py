@@ -1,16 +1,18 @@
 """A pipeline as far as it could be read: what the checks look at, also when parts of the file are wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from elexirion.pipelines.inputs import NeededInput
 from elexirion.pipelines.marks import Marks
+from elexirion.pipelines.near import did_you_mean
 from elexirion.pipelines.problems import KeyPath, Problem, written
 from elexirion.pipelines.steps.composite import CompositeStep
 from elexirion.pipelines.steps.step import Step
 from elexirion.pipelines.uses import Use
 
+MOST_LOOKED_UP = 50
 Wanted = tuple[tuple[KeyPath, str], ...]
 """Expressions that a parent takes from a pipeline, with where they stand."""
 
@@ -94,12 +96,19 @@ class Findings:
     needed: dict[str, NeededInput] = field(default_factory=dict)
     places: dict[str, KeyPath] = field(default_factory=dict)
     """Where each needed input is used first."""
+    looked_up: int = 0
+    """How many near names were looked for, which takes time in proportion to the names there are."""
 
     def error(self, path: KeyPath, message: str, hint: str | None = None, line_in_text: int | None = None) -> None:
         self._add("error", path, message, hint, line_in_text)
 
     def warning(self, path: KeyPath, message: str, hint: str | None = None) -> None:
         self._add("warning", path, message, hint, None)
+
+    def near(self, name: str, known: Iterable[str]) -> str | None:
+        """A hint with names close to `name`; None once there are so many hints that nobody would read one more."""
+        self.looked_up += 1
+        return did_you_mean(name, known) if self.looked_up <= MOST_LOOKED_UP else None
 
     def need(self, path: KeyPath, name: str) -> None:
         line = self.marks.find(path).line

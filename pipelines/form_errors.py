@@ -5,7 +5,7 @@ from typing import Any
 from elexirion.pipelines.draft import Findings
 from elexirion.pipelines.near import did_you_mean
 from elexirion.pipelines.problems import KeyPath
-from elexirion.pipelines.steps.registry import NOT_YET, STEP_TYPES
+from elexirion.pipelines.steps.registry import STEP_TYPES
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -79,13 +79,7 @@ def _unknown_type(details: ErrorDetails, in_prompt: bool) -> tuple[str, str | No
     name = str(details.get("ctx", {}).get("tag", ""))
     if in_prompt:
         return f"unknown segment type '{name}'", did_you_mean(name, _SEGMENTS), ("type",)
-    if name in NOT_YET:
-        return (
-            f"the step type '{name}' is known to the language but not supported by this version",
-            None,
-            ("type",),
-        )
-    return f"Unknown step type '{name}'", did_you_mean(name, [*STEP_TYPES, *NOT_YET]), ("type",)
+    return f"Unknown step type '{name}'", did_you_mean(name, STEP_TYPES), ("type",)
 
 
 def _needed_hint(path: KeyPath) -> str | None:

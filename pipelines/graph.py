@@ -1,8 +1,10 @@
 """The order that `needs` gives to steps, and what may therefore be referred to."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from heapq import heappop, heappush
+from typing import Protocol, TypeVar
 
+T = TypeVar("T")
 Needs = Mapping[str, tuple[str, ...]]
 
 
@@ -36,57 +38,97 @@ def dependencies_of(steps: Sequence[tuple[str, Sequence[str] | None]]) -> dict[s
 def order(pipeline: _HasSteps) -> tuple[str, ...]:
     """Every step after those it waits for, else as the file has them; a valid pipeline has no cycle."""
     waiting = dependencies(pipeline)
-    done: dict[str, None] = {}
-    while len(done) < len(waiting):
-        ready = [name for name, needs in waiting.items() if name not in done and all(n in done for n in needs)]
-        if not ready:
-            raise ValueError("the steps wait for each other: " + ", ".join(cycle(waiting) or ()))
-        done[ready[0]] = None
+    done = _ordered(waiting)
+    if len(done) < len(waiting):
+        raise ValueError("the steps wait for each other: " + ", ".join(cycle(waiting) or ()))
     return tuple(done)
 
 
-def ancestors(needs: Needs) -> dict[str, frozenset[str]]:
-    """All steps that are certainly over when a step starts."""
-    return {name: frozenset(_above(name, needs)) for name in needs}
+class Steps(Set[str]):
+    """Names of steps, as bits: the sets of all steps of a long chain would fill the memory."""
+
+    __slots__ = ("_bits", "_names", "_places")
+
+    def __init__(self, bits: int, names: Sequence[str], places: Mapping[str, int]) -> None:
+        self._bits, self._names, self._places = bits, names, places
+
+    def __contains__(self, name: object) -> bool:
+        place = self._places.get(name) if isinstance(name, str) else None
+        return place is not None and bool(self._bits >> place & 1)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for place, name in enumerate(self._names) if self._bits >> place & 1)
+
+    def __len__(self) -> int:
+        return self._bits.bit_count()
+
+    def __repr__(self) -> str:
+        return f"Steps({set(self)!r})"
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[T]) -> Set[T]:
+        return frozenset(it)
+
+
+def ancestors(needs: Needs) -> dict[str, Set[str]]:
+    """All steps that are certainly over when a step starts; of steps in a circle, and after it, all others."""
+    names = tuple(dict.fromkeys([*needs, *(name for waits in needs.values() for name in waits)]))
+    places = {name: place for place, name in enumerate(names)}
+    everything, bits = (1 << len(names)) - 1, dict[str, int]()
+    for name in _ordered(needs):
+        found = 0
+        for above in needs[name]:
+            found |= bits.get(above, 0) | 1 << places[above]
+        bits[name] = found
+    return {name: Steps(bits.get(name, everything & ~(1 << places[name])), names, places) for name in needs}
+
+
+def _ordered(needs: Needs) -> list[str]:
+    """The steps that no circle holds up, each after those it waits for, the first of the file first."""
+    places = {name: place for place, name in enumerate(needs)}
+    open_needs = {name: {one for one in waits if one in needs} for name, waits in needs.items()}
+    following: dict[str, list[str]] = {}
+    for name, waits in open_needs.items():
+        for above in waits:
+            following.setdefault(above, []).append(name)
+    names = tuple(needs)
+    ready = [places[name] for name, waits in open_needs.items() if not waits]
+    done: list[str] = []
+    while ready:
+        name = names[heappop(ready)]
+        done.append(name)
+        for after in following.get(name, ()):
+            open_needs[after].discard(name)
+            if not open_needs[after]:
+                heappush(ready, places[after])
+    return done
 
 
 def cycle(needs: Needs) -> tuple[str, ...] | None:
     """Steps that wait for each other in a circle, in order; None when there is no circle."""
     safe: set[str] = set()
     for name in needs:
-        path: list[str] = []
-        found = _circle(name, needs, safe, path)
+        found = _circle(name, needs, safe)
         if found:
             return found
     return None
 
 
-def _circle(start: str, needs: Needs, safe: set[str], path: list[str]) -> tuple[str, ...] | None:
-    # Iterative: a file may hold thousands of steps in one chain.
+def _circle(start: str, needs: Needs, safe: set[str]) -> tuple[str, ...] | None:
+    # Iterative: a file may hold thousands of steps in one chain. A mapping, since it finds and keeps the order.
+    path: dict[str, None] = {start: None}
     stack = [(start, iter(needs.get(start, ())))]
-    path.append(start)
     while stack:
         name, waiting = stack[-1]
         following = next(waiting, None)
         if following is None:
             safe.add(name)
-            path.pop()
+            path.pop(name)
             stack.pop()
         elif following in path:
-            return tuple(path[path.index(following) :])
+            names = tuple(path)
+            return names[names.index(following) :]
         elif following not in safe and following in needs:
-            path.append(following)
+            path[following] = None
             stack.append((following, iter(needs[following])))
     return None
-
-
-def _above(name: str, needs: Needs) -> set[str]:
-    found: set[str] = set()
-    waiting = list(needs.get(name, ()))
-    while waiting:
-        above = waiting.pop()
-        if above not in found:
-            found.add(above)
-            waiting.extend(needs.get(above, ()))
-    found.discard(name)
-    return found

@@ -15,7 +15,7 @@ from pydantic_core import core_schema
 
 SCHEMA_ID = "urn:elexirion:pipeline"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_PIPELINE = "#/$defs/Pipeline"
+_PIPELINE = {"$ref": "#/$defs/Pipeline"}
 _STEP = {"$ref": "#/$defs/Step"}
 
 
@@ -91,12 +91,17 @@ def _of_key(key: str, value: Any, types: Mapping[str, str]) -> Any:
     readable = _readable(value, types)
     match key, readable:
         case "step_template", {"anyOf": branches}:
-            found = [{"$ref": "#/$defs/StepTemplate"} if branch == _STEP else branch for branch in branches]
-            return {**readable, "anyOf": found}
-        case "then", {"items": {"$ref": _}}:
-            return {**readable, "items": {"$ref": "#/$defs/PipelineFile"}}
+            return {**readable, "anyOf": [_replaced(branch, _STEP, "StepTemplate") for branch in branches]}
+        case "pipeline", {"anyOf": branches}:
+            return {**readable, "anyOf": [_replaced(branch, _PIPELINE, "PipelineFile") for branch in branches]}
+        case "then", {"items": items}:
+            return {**readable, "items": _replaced(items, _PIPELINE, "PipelineFile")}
         case _:
             return readable
+
+
+def _replaced(branch: Any, reference: Mapping[str, str], name: str) -> Any:
+    return {"$ref": f"#/$defs/{name}"} if branch == reference else branch
 
 
 def _union(key: str, mapping: Mapping[str, str]) -> dict[str, Any]:
@@ -140,8 +145,8 @@ def _file(strict: bool) -> dict[str, Any]:
     return {
         "type": "object",
         "description": "A pipeline, with or without `workflow` around it.",
-        "properties": {"workflow": {"$ref": _PIPELINE}},
+        "properties": {"workflow": _PIPELINE},
         "if": {"required": ["workflow"]},
         "then": {"propertyNames": {"const": "workflow"}} if strict else {},
-        "else": {"$ref": _PIPELINE},
+        "else": _PIPELINE,
     }

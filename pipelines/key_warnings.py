@@ -5,7 +5,6 @@ from typing import Any
 from elexirion.pipelines.accepted_keys import ACCEPTED_KEYS, WITHOUT_EFFECT
 from elexirion.pipelines.draft import Findings
 from elexirion.pipelines.model import Readings
-from elexirion.pipelines.near import did_you_mean
 from elexirion.pipelines.problems import KeyPath
 from elexirion.pipelines.schema import Pipeline
 
@@ -33,6 +32,6 @@ def _note_mapping(raw: dict[str, Any], path: KeyPath, readings: Readings, findin
         if key in ACCEPTED_KEYS and key not in known:
             findings.warning((*path, key), f"`{key}` is {ACCEPTED_KEYS[key]}")
         elif key not in known:
-            findings.warning((*path, key), f"unknown key `{key}` has no effect", did_you_mean(key, known))
+            findings.warning((*path, key), f"unknown key `{key}` has no effect", findings.near(key, known))
         elif issubclass(model, Pipeline) and key in WITHOUT_EFFECT:
             findings.warning((*path, key), f"`{key}` is {WITHOUT_EFFECT[key]}")

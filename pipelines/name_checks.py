@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from elexirion.pipelines import conditions, templates
 from elexirion.pipelines.draft import Draft, Findings
 from elexirion.pipelines.names import FIELDS, OUTPUTS
-from elexirion.pipelines.near import did_you_mean
 from elexirion.pipelines.places import Known, Place, known_names, places
 from elexirion.pipelines.problems import KeyPath
 from elexirion.pipelines.references import Reference
@@ -107,7 +106,7 @@ def _bare(name: str, reference: Reference, path: KeyPath, place: Place, known: K
     elif name in known.steps:
         _step(name, path, place, known)
     else:
-        hint = did_you_mean(name, known.steps)
+        hint = known.findings.near(name, known.steps)
         if hint and len(reference.path) > 1 and not reference.optional:
             known.findings.warning(path, f"`{name}` is no step, so it is taken for an input", hint)
         _need(name, reference, path, known)
@@ -151,7 +150,7 @@ def _step(name: str, path: KeyPath, place: Place, known: Known) -> None:
         message = f"the step `{name}` comes later or need not be over by then"
         known.findings.error(path, message, f"name `{name}` in `needs`, or move it up")
     else:
-        hint = did_you_mean(name, [*known.steps, *known.fields])
+        hint = known.findings.near(name, [*known.steps, *known.fields])
         known.findings.error(path, f"the step `{name}` does not exist", hint)
 
 

@@ -1,7 +1,7 @@
 """What is known at each place of a workflow: which steps are over by then, and which names its loops give."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 
 from elexirion.pipelines.draft import Draft, DraftStep, Findings
 from elexirion.pipelines.graph import ancestors, dependencies_of
@@ -26,10 +26,17 @@ class Place:
     """Where a name is used: the step (None for `output` and the like), and what is known there."""
 
     step: str | None
-    over: frozenset[str]
-    """Steps that are over by then."""
-    may_be_over: frozenset[str] = frozenset()
-    """Steps inside of those: one of a loop that had no turn, or of another case, never ran."""
+    over: Set[str]
+    """Steps of the block that are over by then."""
+    holders: Mapping[str, str] = field(default_factory=dict)
+    """The step of the block that each step inside of one stands in.
+
+    When it is over, so may be what it holds: a step of a loop without turns, or of another case, never ran.
+    """
+    turn: frozenset[str] = frozenset()
+    """Steps of the loop's own turns, for the conditions of a loop."""
+    outside: "Place | None" = None
+    """What is known where the block begins."""
     local_names: frozenset[str] = frozenset()
     loops: frozenset[KeyPath] = frozenset()
     """The loops around the place."""
@@ -37,7 +44,9 @@ class Place:
     """The steps around the place."""
 
     def sees(self, step: str) -> bool:
-        return step in self.over or step in self.may_be_over
+        if step in self.over or step in self.turn or self.holders.get(step) in self.over:
+            return True
+        return self.outside is not None and self.outside.sees(step)
 
     def sees_variable_of(self, setter: Setter) -> bool:
         return self.sees(setter.step) and (setter.loop is None or setter.loop in self.loops)
@@ -93,17 +102,15 @@ def places(draft: Draft) -> Iterator[Placed]:
     """Everything that the steps use, each with its key path and what is known there."""
     yield from _block(draft.steps, Place(None, frozenset()))
     main = frozenset(name for step in draft.steps for name in _names(step))
-    yield from _block(draft.on_error, Place(None, frozenset(), main, frozenset(["error"])))
+    yield from _block(draft.on_error, Place(None, main, local_names=frozenset(["error"])))
 
 
-def _block(steps: tuple[DraftStep, ...], before: Place) -> Iterator[Placed]:
+def _block(steps: tuple[DraftStep, ...], outside: Place) -> Iterator[Placed]:
     above = ancestors(dependencies_of([(step.name, step.needs) for step in steps if step.name is not None]))
-    inside = {step.name: frozenset(_names(step)) for step in steps if step.blocks}
+    holders = {inner: step.name for step in steps if step.name is not None for inner in _names(step)}
     for step in steps:
         over = above.get(step.name or "", frozenset())
-        within = (names for name, names in inside.items() if name in over)
-        may_be_over = before.may_be_over.union(*within)
-        yield from _step(step, replace(before, step=step.name, over=before.over | over, may_be_over=may_be_over))
+        yield from _step(step, replace(outside, step=step.name, over=over, holders=holders, outside=outside))
 
 
 def _step(step: DraftStep, place: Place) -> Iterator[Placed]:
@@ -115,9 +122,10 @@ def _step(step: DraftStep, place: Place) -> Iterator[Placed]:
         loops=place.loops | {step.path} if _is_loop(step) else place.loops,
         around=place.around | {step.name or ""},
     )
-    turn = replace(inner, may_be_over=place.may_be_over.union(_names(step)) - {step.name or ""})
-    for use in step.step.inner_uses() if isinstance(step.step, CompositeStep) else ():
-        yield use, (*step.path, *use.path), turn
+    if isinstance(step.step, CompositeStep):
+        turn = replace(inner, turn=frozenset(_names(step)) - {step.name or ""})
+        for use in step.step.inner_uses():
+            yield use, (*step.path, *use.path), turn
     for block in step.blocks:
         yield from _block(block.steps, inner)
 

@@ -126,7 +126,8 @@ class _Entered(dict[str, Any]):
 
 
 def _is_of_run(path: Path) -> bool:
-    return str(path[0]) in RUN_ROOTS and (len(path) > 1 or path[0] == "previous_response")
+    root, *below = map(str, path)
+    return root in RUN_ROOTS and (bool(below) or root == "previous_response")
 
 
 class _RowSandbox(Sandbox):

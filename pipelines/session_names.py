@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from elexirion.pipelines.draft import Draft, Findings
 from elexirion.pipelines.graph import ancestors, dependencies_of
-from elexirion.pipelines.near import did_you_mean
 from elexirion.pipelines.problems import KeyPath
 from elexirion.pipelines.steps.claude_session import ClaudeSessionStep
 from elexirion.pipelines.steps.composite import CompositeStep
@@ -36,11 +35,11 @@ def check_sessions(draft: Draft, findings: Findings) -> None:
     everything = frozenset(one.top for one in placed)
     above = ancestors(dependencies_of([(s.name, s.needs) for s in draft.steps if s.name is not None]))
     for one in placed:
-        # Handlers of errors come after everything; the turns of a loop after each other.
-        over = above.get(one.top, everything) | {one.top}
         inside = one.step.inner_uses() if isinstance(one.step, CompositeStep) else ()
         for use in (*one.step.uses(), *inside):
             if isinstance(use, SessionUse) and not (use.persist or is_template(use.session or "")):
+                # Handlers of errors come after everything; the turns of a loop after each other.
+                over = above.get(one.top, everything) | {one.top}
                 _check(use, (*one.path, *use.path), names, _started(placed, over), findings)
 
 
@@ -49,7 +48,7 @@ def _check(use: SessionUse, path: KeyPath, names: dict[str, str], started: froze
         hint = "name a session, or a step of the type `claude_session`"
         findings.error(path, "`session_id` is missing", hint)
     elif use.session not in names:
-        hint = did_you_mean(use.session, names) or "say `persist: true` for a session that only other runs carry on"
+        hint = findings.near(use.session, names) or "say `persist: true` for a session that only other runs carry on"
         findings.error(path, f"the session `{use.session}` does not exist", hint)
     elif names[use.session] not in started:
         message = f"no step of the session `{use.session}` is over by then"

@@ -33,6 +33,10 @@ Refusal = Literal[
 ]
 
 
+_READY = ("pending", "waiting")
+"""A step in one of these may begin: for the first time, or for another attempt."""
+
+
 def refusal(state: RunState | None, record: Record) -> Refusal | None:
     """Why the record does not count, or None where it does."""
     if not record.known:
@@ -85,9 +89,9 @@ def _precondition(state: RunState, data: object) -> Refusal | None:
         case step.StepRetryScheduled():
             return _step_in(state, data.step, "failed")
         case step.StepSkipped() | run.VariablesSet() | step.StepExpanded() | run.TimerSet() | run.ApprovalRequested():
-            return _step_in(state, data.step, "pending")
+            return _step_in(state, data.step, *_READY)
         case step.StepRefused():
-            return _step_in(state, data.step, "pending", "expanded", "timed", "asked", "child")
+            return _step_in(state, data.step, *_READY, "expanded", "timed", "asked", "child")
         case step.StepConcluded():
             return _step_in(state, data.step, "expanded", "timed", "asked")
         case step.IterationStarted() | step.IterationEnded():
@@ -95,7 +99,7 @@ def _precondition(state: RunState, data: object) -> Refusal | None:
         case run.SignalReceived() if data.step is not None:
             return _step_in(state, data.step, "asked")
         case run.ChildRunStarted() if data.step is not None:
-            return _step_in(state, data.step, "pending")
+            return _step_in(state, data.step, *_READY)
         case run.ChildRunEnded():
             return None if _waits_for_child(state, data) else "step_not_ready"
         case run.ErrorHandlingStarted():
@@ -118,7 +122,7 @@ def _next_execution(state: RunState, data: step.StepScheduled) -> Refusal | None
     if known is None:
         return "unknown_step"
     expected = str(ExecutionId(state.run_id, data.step, known.scheduled + 1))
-    ready = known.status in ("pending", "waiting") and data.execution_id == expected
+    ready = known.status in _READY and data.execution_id == expected
     return None if ready else "step_not_ready"
 
 
@@ -134,9 +138,11 @@ def _turn(state: RunState, data: step.IterationStarted | step.IterationEnded) ->
     inside = known.inside if known is not None and known.status == "expanded" else None
     if inside is None or inside.shape not in ("loop", "repeat"):
         return "step_not_ready"
-    begins = isinstance(data, step.IterationStarted) or data.ended_because == "skipped"
-    ready = data.index == len(inside.turns) if begins else inside.turns.get(data.index, "none") is None
-    return None if ready else "step_not_ready"
+    if isinstance(data, step.IterationEnded) and inside.turns.get(data.index, "none") is None:
+        return None if data.ended_because != "skipped" else "step_not_ready"
+    begins = isinstance(data, step.IterationStarted) or data.ended_because in ("skipped", "failed")
+    more = inside.count is None or data.index < inside.count
+    return None if begins and more and data.index == len(inside.turns) else "step_not_ready"
 
 
 def _waits_for_child(state: RunState, data: run.ChildRunEnded) -> bool:

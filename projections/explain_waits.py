@@ -86,7 +86,7 @@ def _paused(state: RunState, said: _Said) -> Iterator[Wait]:
     if state.status == "paused":
         one = said.last(run.RunPaused)
         why = getattr(one.record.data, "reason", None) if one else None
-        text = f"the run is paused{f' ({why})' if why else ''} until it is resumed: elexirion resume {state.run_id}"
+        text = f"the run is paused{f' ({why})' if why else ''} until a ResumeRun"
         yield _wait("paused", text, one)
 
 

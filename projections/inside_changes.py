@@ -8,9 +8,10 @@ from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
 from elexirion.events.usage import NO_USAGE
 from elexirion.projections.change import changed
-from elexirion.projections.changes import known_step, spend, with_step
+from elexirion.projections.changes import known_step, leave, spend, with_entry, with_step
 from elexirion.projections.paths import below
 from elexirion.projections.run_state import Child, RunState, Successor
+from elexirion.projections.shared_turns import after_signal
 from elexirion.projections.step_state import Inside, StepState, add_cost
 
 
@@ -28,14 +29,15 @@ def _inside(state: RunState, path: str) -> Inside:
 
 def _turn_started(state: RunState, data: step.IterationStarted, record: Record) -> RunState:
     inside = _inside(state, data.step)
-    return with_step(state, data.step, inside=changed(inside, turns={**inside.turns, data.index: None}))
+    return with_step(state, data.step, inside=changed(inside, turns=with_entry(inside.turns, data.index, None)))
 
 
 def _turn_ended(state: RunState, data: step.IterationEnded, record: Record) -> RunState:
     inside = _inside(state, data.step)
-    failures = {**inside.failures, data.index: data.failure} if data.failure else inside.failures
-    turns = {**inside.turns, data.index: data.ended_because}
-    return with_step(state, data.step, inside=changed(inside, turns=turns, failures=failures))
+    failures = with_entry(inside.failures, data.index, data.failure) if data.failure else inside.failures
+    turns = with_entry(inside.turns, data.index, data.ended_because)
+    state = with_step(state, data.step, inside=changed(inside, turns=turns, failures=failures))
+    return leave(state, data)
 
 
 def _concluded(state: RunState, data: step.StepConcluded, record: Record) -> RunState:
@@ -44,7 +46,7 @@ def _concluded(state: RunState, data: step.StepConcluded, record: Record) -> Run
         state, data.step, status="completed", result=data.result, ended_because=data.ended_because, due_at=None,
         ended_at=record.at, duration_s=_seconds(known, record), **_spent_inside(state, known),
     )  # fmt: skip
-    return changed(state, last_completed=data.step)
+    return leave(changed(state, last_completed=data.step), data)
 
 
 def _seconds(known: StepState, record: Record) -> float:
@@ -70,7 +72,9 @@ def _asked(state: RunState, data: run.ApprovalRequested, record: Record) -> RunS
 
 
 def _signalled(state: RunState, data: run.SignalReceived, record: Record) -> RunState:
-    return with_step(state, data.step, answer=data.name) if data.step else state
+    if data.step is None:
+        return changed(state, shared_turns=after_signal(state.shared_turns, data))
+    return with_step(state, data.step, answer=data.name)
 
 
 def _child_started(state: RunState, data: run.ChildRunStarted, record: Record) -> RunState:
@@ -81,7 +85,7 @@ def _child_started(state: RunState, data: run.ChildRunStarted, record: Record) -
     child = Child(
         data.child_run_id, data.command_id, data.step, data.pipeline, data.source, data.inputs, data.due_at
     )  # fmt: skip
-    state = changed(state, children={**state.children, data.step: child}, current_step=data.step)
+    state = changed(state, children=with_entry(state.children, data.step, child), current_step=data.step)
     return with_step(
         state, data.step, status="child", child_run_id=data.child_run_id, due_at=data.due_at, started_at=record.at
     )

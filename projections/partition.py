@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from elexirion.events import run
-from elexirion.events.commands import ChildEnded
+from elexirion.events.commands import ChildEnded, Parent
 from elexirion.events.envelope import Record
+from elexirion.events.failure import Failure
 from elexirion.projections.admission import Refusal, refusal
 from elexirion.projections.evolve import begin, evolve
 from elexirion.projections.run_state import RunState
+from pydantic import ValidationError
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -50,7 +52,7 @@ class PendingCommand:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What is remembered of a run after its terminal event; `ended_at` is broker time.
+    """What is remembered of a run after its terminal event, or of a child that was refused; `ended_at` is broker time.
 
     `open_children` are runs that it waited for and that are to be cancelled; `to_parent` is what its own parent,
     if it has one, is told whenever it asks.
@@ -122,8 +124,20 @@ class PartitionFold:
             waiting = self.pending.get(key)
             if waiting and waiting.received.content_hash == data.content_hash:
                 del self.pending[key]
+                self._refuse_child(waiting, data)
                 return Accepted(0)
         return Refused("no_such_command")
+
+    def _refuse_child(self, command: PendingCommand, data: run.CommandRejected) -> None:
+        """A child that cannot start has ended: its parent waits for it, and asks again."""
+        parent = _parent_of(command.received)
+        if parent is None or command.run_id in self.runs or command.run_id in self.ended:
+            return
+        failure = Failure(kind="invalid_request", message=f"the child run was refused: {data.reason}")
+        told = ChildEnded(child_run_id=command.run_id, step=parent.step, status="failed", failure=failure)
+        self.ended[command.run_id] = EndedRun(
+            command.run_id, "refused", None, self.latest, to_parent=told, parent_run_id=parent.run_id
+        )
 
     def _start(self, record: Record, data: run.RunStarted) -> Verdict:
         if record.run_id in self.runs or record.run_id in self.ended:
@@ -157,6 +171,10 @@ class PartitionFold:
             self.runs[record.run_id] = after
         return Accepted(after.position)
 
+    def decided(self, command_id: str) -> bool:
+        """Whether the command was received, as far as is remembered, and has its outcome."""
+        return command_id in self.commands and command_id not in self.pending
+
     def _waits(self, command_id: str, run_id: str) -> bool:
         waiting = self.pending.get(command_id)
         return waiting is not None and waiting.run_id == run_id
@@ -165,7 +183,7 @@ class PartitionFold:
         del self.runs[state.run_id]
         self.ended[state.run_id] = EndedRun(
             state.run_id, state.status, state.context_hash, self.latest,
-            open_children=tuple(child.run_id for child in state.children.values()),
+            open_children=(*state.left_children, *(child.run_id for child in state.children.values())),
             to_parent=_to_parent(state), parent_run_id=state.parent.run_id if state.parent else None,
         )  # fmt: skip
 
@@ -176,6 +194,13 @@ class PartitionFold:
             del self.ended[next(iter(self.ended))]
         while self.commands and next(iter(self.commands.values()))[1] < limit:
             del self.commands[next(iter(self.commands))]
+
+
+def _parent_of(received: run.CommandReceived) -> Parent | None:
+    try:
+        return Parent.model_validate(received.command["parent"]) if received.command_type == "StartRun" else None
+    except (KeyError, ValidationError):
+        return None
 
 
 def _to_parent(state: RunState) -> ChildEnded | None:

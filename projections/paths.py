@@ -42,12 +42,21 @@ def _expanded(state: RunState, path: str) -> Inside | None:
 
 def index_of(text: str) -> int | None:
     """The index that a part of a path is; None for anything but a plain number."""
-    return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else None
+    plain = text.isascii() and text.isdigit() and len(text) < 10
+    return int(text) if plain and str(int(text)) == text else None
 
 
 def below(state: RunState, path: str) -> list[StepState]:
     """All steps inside the step at `path`, however deep, as far as something happened to them."""
     return [known for name, known in state.steps.items() if name.startswith(f"{path}/")]
+
+
+def turn_around(state: RunState, path: str) -> str | None:
+    """The innermost turn that the step at `path` stands in, as `loop/index`; None outside of loops."""
+    around = path.rpartition("/")[0]
+    while around in state.steps:
+        around = around.rpartition("/")[0]
+    return around or None  # of what is around a step, only turns are no steps themselves
 
 
 def in_order(state: RunState) -> list[StepState]:
@@ -58,10 +67,17 @@ def in_order(state: RunState) -> list[StepState]:
 
 def _place(state: RunState, path: str, tops: dict[str, int]) -> tuple[int, ...]:
     top, *rest = path.split("/")
-    place, around, seen = [tops.get(top, len(tops))], state.steps.get(top), top
+    place, inside, seen, counts = [tops.get(top, len(tops))], _inside_of(state, top), top, False
     for part in rest:
         seen = f"{seen}/{part}"
-        names = list(around.inside.children) if around and around.inside else []
+        counts = not counts and inside is not None and inside.shape != "branch"
+        names = [] if counts or inside is None else list(inside.children)
         place.append(names.index(part) if part in names else index_of(part) or 0)
-        around = state.steps.get(seen, around)  # a turn is no step: what it holds is named by its loop
+        if not counts:  # a turn is no step: what it holds is named by its loop
+            inside = _inside_of(state, seen)
     return tuple(place)
+
+
+def _inside_of(state: RunState, path: str) -> Inside | None:
+    known = state.steps.get(path)
+    return known.inside if known else None

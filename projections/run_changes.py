@@ -7,7 +7,7 @@ from elexirion.events import run
 from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
 from elexirion.projections.change import changed
-from elexirion.projections.changes import close_open
+from elexirion.projections.changes import at_rest, close_open, leave_children
 from elexirion.projections.run_state import Failing, RunState, RunStatus
 from elexirion.projections.step_state import StepState
 
@@ -25,15 +25,17 @@ def _exceeded(state: RunState, data: run.BudgetExceeded, record: Record) -> RunS
 
 
 def _handling(state: RunState, data: run.ErrorHandlingStarted, record: Record) -> RunState:
-    handlers = {name: StepState(name, kind) for name, kind in data.handlers.items()}
-    state = close_open(changed(state, steps={**state.steps, **handlers}, children={}))
-    return changed(state, failing=Failing(data.failure, data.step))
+    steps = {path: at_rest(known) for path, known in state.steps.items()}
+    steps |= {name: StepState(name, kind) for name, kind in data.handlers.items()}
+    state = leave_children(close_open(state, "run_ended"), lambda path: True)
+    return changed(state, steps=steps, live={}, failing=Failing(data.failure, data.step))
 
 
 def _end(state: RunState, status: RunStatus, record: Record, context_hash: str, **more: Any) -> RunState:
     return changed(
-        close_open(state), status=status, ended_at=record.at, context_hash=context_hash, current_step=None, **more
-    )
+        close_open(state, "run_ended"), status=status, ended_at=record.at, context_hash=context_hash,
+        current_step=None, **more,
+    )  # fmt: skip
 
 
 def _run_completed(state: RunState, data: run.RunCompleted, record: Record) -> RunState:

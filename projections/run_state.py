@@ -7,6 +7,7 @@ from typing import Any, Literal
 from elexirion.events.commands import Parent, PipelineReference, RunSource
 from elexirion.events.failure import Failure
 from elexirion.events.run import BudgetExceeded
+from elexirion.events.session import TurnsSaid
 from elexirion.events.usage import NO_USAGE, Usage
 from elexirion.events.values import Value
 from elexirion.projections.step_state import Execution, StepState
@@ -49,8 +50,11 @@ class RunState:
     """Everything the log says of a run up to one position.
 
     `seq` and `last` are number and id of the last accepted decision; `position` counts accepted records;
-    `digest` chains the data of all of them, so that no byte of one can change unseen. `assigned` is what each
-    set_variable step set, by path; `variables` what holds of it. `children` are the child runs under way.
+    `digest` chains the data of all of them, so that no byte of one can change unseen. `setters` names the step that
+    set each of the `variables`. `children` are the child runs under way, by the step that waits for them, and
+    `left_children` those that nobody waits for any more. `begun` counts steps that were ever given to a worker;
+    `opened` are the ids of open executions, and `live` the paths of steps inside others that began and are neither
+    done nor left.
     """
 
     run_id: str
@@ -72,9 +76,14 @@ class RunState:
     steps: dict[str, StepState]
     executions: dict[str, Execution] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
-    assigned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    setters: dict[str, str] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
+    left_children: tuple[str, ...] = ()
+    begun: int = 0
+    opened: dict[str, None] = field(default_factory=dict)
+    live: dict[str, None] = field(default_factory=dict)
     parent: Parent | None = None
+    shared_turns: tuple[TurnsSaid, ...] = ()
     failing: Failing | None = None
     exceeded: BudgetExceeded | None = None
     last_completed: str | None = None
@@ -96,4 +105,4 @@ class RunState:
 
     def open_executions(self) -> list[Execution]:
         """Executions whose reports still count, in the order of their scheduling."""
-        return [execution for execution in self.executions.values() if execution.open]
+        return [self.executions[id] for id in self.opened]

@@ -8,10 +8,20 @@ from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
 from elexirion.events.values import Inline
 from elexirion.projections.change import changed
-from elexirion.projections.changes import known_step, spend, step_of, with_execution, with_step
+from elexirion.projections.changes import (
+    known_step,
+    leave,
+    leave_children,
+    spend,
+    step_of,
+    with_entry,
+    with_execution,
+    with_step,
+)
+from elexirion.projections.paths import turn_around
 from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import ClosedBy, Execution, add_cost
-from elexirion.projections.variables import effective_variables
+from elexirion.projections.variables import with_variables
 
 CRASH_WITHIN_S = 5.0
 """A worker that died by itself this soon after it started a step may have been killed by the step."""
@@ -22,9 +32,13 @@ def _scheduled(state: RunState, data: step.StepScheduled, record: Record) -> Run
         id=data.execution_id, step=data.step, incarnation=data.incarnation, lane=data.lane,
         attempt=data.attempt, timeout_s=data.timeout_s, scheduled_at=record.at,
     )  # fmt: skip
-    state = changed(state, executions={**state.executions, data.execution_id: opened}, current_step=data.step)
+    known = known_step(state, data.step)
+    state = changed(
+        state, executions=with_entry(state.executions, opened.id, opened), current_step=data.step,
+        opened=with_entry(state.opened, opened.id, None), begun=state.begun + (known.scheduled == 0),
+    )  # fmt: skip
     return with_step(
-        state, data.step, status="open", scheduled=known_step(state, data.step).scheduled + 1,
+        state, data.step, status="open", scheduled=known.scheduled + 1,
         execution_id=data.execution_id, input=data.input, input_hash=data.input_hash,
         output_file=data.output_file, prompt_files=data.prompt_files, due_at=None, started_at=record.at,
     )  # fmt: skip
@@ -99,11 +113,10 @@ def _skipped(state: RunState, data: step.StepSkipped, record: Record) -> RunStat
 
 def _refused(state: RunState, data: step.StepRefused, record: Record) -> RunState:
     failures = known_step(state, data.step).failures + 1
-    left = {step: child for step, child in state.children.items() if step != data.step}
-    return with_step(
-        changed(state, children=left), data.step, status="failed", failure=data.failure, failures=failures,
-        due_at=None, ended_at=record.at,
-    )  # fmt: skip
+    state = with_step(
+        state, data.step, status="failed", failure=data.failure, failures=failures, due_at=None, ended_at=record.at
+    )
+    return leave(leave_children(state, lambda path: path == data.step), data)
 
 
 def _variables(state: RunState, data: run.VariablesSet, record: Record) -> RunState:
@@ -112,10 +125,10 @@ def _variables(state: RunState, data: run.VariablesSet, record: Record) -> RunSt
         ended_at=record.at, duration_s=0.0,
     )  # fmt: skip
     state = changed(state, last_completed=data.step, current_step=data.step)
-    if data.scope == "loop" and "/" in data.step:
+    if data.scope == "loop" and turn_around(state, data.step) is not None:
         return state  # it holds in its turn only, and is found there as the step's result
-    assigned = {**state.assigned, data.step: data.values}
-    return changed(state, assigned=assigned, variables=effective_variables(state.definition, assigned))
+    variables, setters = with_variables(state.definition, state.variables, state.setters, data.step, data.values)
+    return changed(state, variables=variables, setters=setters)
 
 
 CHANGES: Mapping[type, Callable[[RunState, Any, Record], RunState]] = {

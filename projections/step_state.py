@@ -14,8 +14,10 @@ StepStatus = Literal[
 ]  # fmt: skip
 """`waiting` for a retry, `expanded` while what is inside runs, `timed` until `due_at`, `asked` for a signal,
 `child` while a child run is under way."""
+RUNNING = frozenset({"open", "child"})
+"""Work is being done elsewhere: it ends by itself, and is waited for where a step fails."""
 ClosedBy = Literal[
-    "completed", "failed", "declined", "released", "timed_out", "orphaned", "run_ended"
+    "completed", "failed", "declined", "released", "timed_out", "orphaned", "run_ended", "left"
 ]  # fmt: skip
 BUSY = frozenset({"open", "expanded", "timed", "asked", "child"})
 
@@ -43,7 +45,10 @@ class Execution:
 
 @dataclass(frozen=True)
 class Inside:
-    """What a step goes over, as its StepExpanded says; `turns` are those of a loop: why each ended, None while open."""
+    """What a step goes over, as its StepExpanded says; `turns` are those of a loop: why each ended, None while open.
+
+    All items below the index `begun` have begun.
+    """
 
     shape: Shape
     children: dict[str, str]
@@ -52,6 +57,7 @@ class Inside:
     branch: str | None = None
     turns: dict[int, str | None] = field(default_factory=dict)
     failures: dict[int, Failure] = field(default_factory=dict)
+    begun: int = 0
 
 
 @dataclass(frozen=True)

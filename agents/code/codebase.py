@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -94,7 +95,7 @@ class Codebase:
     @classmethod
     def below(cls, folder: str | None, workspace: Workspace, stop: Stop) -> "Codebase":
         """The project in a folder that may be read; raises WorkspaceRefused or CodeRefused."""
-        root = workspace.readable(folder or ".")
+        root = _root(folder, workspace)
         if not root.is_dir():
             raise CodeRefused(f"`path` is a folder, and `{folder}` is a file")
         found = _files(root, workspace, stop)
@@ -133,6 +134,16 @@ class Codebase:
         except WorkspaceRefused:
             return Outline()
         return python_source.outline_of(text) if language == "python" else outline_of(text, LANGUAGES[language])
+
+
+def _root(folder: str | None, workspace: Workspace) -> Path:
+    """The project's folder: one that is named is looked for in the workspace first, as `file_ops` does."""
+    own = workspace.at()
+    if folder is not None:
+        return own.readable(folder)
+    with suppress(WorkspaceRefused):
+        return workspace.readable(".")
+    return own.readable(".")
 
 
 def _files(root: Path, workspace: Workspace, stop: Stop) -> list[CodeFile]:

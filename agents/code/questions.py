@@ -175,7 +175,8 @@ class Questions:
 
 
 def _meets(file: CodeFile, asked: FindFiles) -> bool:
-    smallest, largest = asked.min_size or asked.size_min, asked.max_size or asked.size_max
+    smallest = asked.size_min if asked.min_size is None else asked.min_size
+    largest = asked.size_max if asked.max_size is None else asked.max_size
     included = [_matcher(pattern) for pattern in _several(asked.pattern)]
     excluded = [_matcher(pattern) for pattern in _several(asked.exclude_patterns)]
     return (

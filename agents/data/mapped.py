@@ -28,5 +28,5 @@ def computed(rows: list[Any], column: str | None, compute: Callable[[Any, int], 
 
 def _replaced(row: Any, column: str | None, mapping: Mapping[str, Any]) -> Any:
     value = value_in(row, column)
-    key = "null" if value is None else key_text(value)
+    key = key_text(value) or ("null" if value is None else "")
     return with_value(row, column, mapping[key]) if key in mapping else row

@@ -7,7 +7,7 @@ from elexirion.agents.resilience.backoff import worth_another
 from elexirion.events.failure import Failure
 from elexirion.projections.paths import step_at
 from elexirion.projections.run_state import RunState
-from elexirion.projections.step_state import StepState
+from elexirion.projections.step_state import RUNNING, StepState
 
 CRASHES_TO_POISON = 3
 
@@ -25,11 +25,19 @@ class Failed:
     failure: Failure
 
 
+def poisoned(known: StepState) -> Failure | None:
+    """Why a step is not placed on any worker again, where it killed too many of them."""
+    if known.crashes < CRASHES_TO_POISON or known.done:
+        return None
+    message = f"step {known.name} took its worker along {known.crashes} times; it is not tried again"
+    return Failure(kind="poison", message=message)
+
+
 def final_failure(planned: StepPlan, known: StepState) -> Failure | None:
     """Why the step failed for good, whether or not others may go on; None where it did not, or not yet."""
-    if known.crashes >= CRASHES_TO_POISON and not known.done:
-        message = f"step {known.name} took its worker along {known.crashes} times; it is not tried again"
-        return Failure(kind="poison", message=message)
+    poison = poisoned(known)
+    if poison:
+        return poison
     if known.status != "failed" or known.failure is None:
         return None
     if worth_another(planned.retry, known.failure, known.failures):
@@ -66,10 +74,13 @@ def block_end(state: RunState, steps: tuple[StepPlan, ...], prefix: str) -> Comp
     """How the block ended; None while it goes on."""
     failed = failed_step(state, steps, prefix)
     if failed:
-        return None if running_below(state, prefix) else failed
+        return None if any(running(state, prefix + planned.name) for planned in steps) else failed
     return Completed() if len(over(state, steps, prefix)) == len(steps) else None
 
 
-def running_below(state: RunState, prefix: str) -> bool:
-    """Whether an execution or a child run of a step with this prefix is under way."""
-    return any(known.status in ("open", "child") for path, known in state.steps.items() if path.startswith(prefix))
+def running(state: RunState, path: str) -> bool:
+    """Whether an execution or a child run is under way, of the step at `path` or of one inside it."""
+    known, inside = state.steps.get(path), f"{path}/"
+    if known is not None and known.status in RUNNING:
+        return True
+    return any(state.steps[one].status in RUNNING for one in state.live if one.startswith(inside))

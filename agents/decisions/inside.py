@@ -1,10 +1,11 @@
 """Steps that hold steps: which of those inside may go on, and how the whole ends. One function a shape."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import TypeAlias, assert_never
 
 from elexirion.agents.decisions import steps
-from elexirion.agents.decisions.blocks import Completed, Failed, block_end, final_failure, settled
+from elexirion.agents.decisions.blocks import Completed, Failed, block_end, final_failure, running
 from elexirion.agents.decisions.view import View
 from elexirion.agents.evaluated import Answer, Holds, Joined, NotPossible
 from elexirion.agents.plan import Branch, Items, Loop, Repeat, StepPlan
@@ -43,26 +44,50 @@ def inside(view: View, planned: StepPlan, known: StepState, go: bool, in_block: 
 def _items(
     view: View, planned: StepPlan, items: Items, known: StepState, inside: Inside, go: bool
 ) -> Iterator[RecordModel]:
-    each = [(items.leaf(index), _at(view, f"{known.name}/{index}")) for index in range(inside.count or 0)]
-    failed = next((Failed(item.name, failure) for leaf, item in each if (failure := final_failure(leaf, item))), None)
-    held_up = failed is not None and not planned.continue_on_error
-    running = sum(item.status == "open" for _, item in each)
+    begun = [(items.leaf(index), item) for index, item in _begun_items(view, known)]
+    given_up = [Failed(item.name, failure) for leaf, item in begun if (failure := _holds_up(leaf, item))]
+    held_up = bool(given_up) and not planned.continue_on_error
+    open_items = sum(item.status == "open" for _, item in begun)
     if go and not held_up:
-        yield from _next_items(view, each, items.most - running)
-    if held_up and failed and not running:
-        yield _because_of(known, failed)
-    elif all(settled(leaf, item) or final_failure(leaf, item) for leaf, item in each):
+        yield from _next_items(view, items, known, begun, items.most - open_items)
+    if held_up and not open_items:
+        yield _because_of(known, given_up[0])
+    elif inside.begun == (inside.count or 0) and all(final_failure(leaf, item) for leaf, item in begun):
         yield from _conclude(view, known, "completed")
 
 
-def _next_items(view: View, each: list[tuple[StepPlan, StepState]], free: int) -> Iterator[RecordModel]:
-    for leaf, item in each:
+def _begun_items(view: View, known: StepState) -> list[tuple[int, StepState]]:
+    """Items that began and are not done, in the order of the items: those that are done are never looked at again."""
+    prefix = f"{known.name}/"
+    found = [view.state.steps[path] for path in view.state.live if path.startswith(prefix)]
+    return sorted(((int(item.name.removeprefix(prefix)), item) for item in found), key=lambda item: item[0])
+
+
+def _holds_up(leaf: StepPlan, item: StepState) -> Failure | None:
+    return None if leaf.continue_on_error else final_failure(leaf, item)
+
+
+def _next_items(
+    view: View, items: Items, known: StepState, begun: list[tuple[StepPlan, StepState]], free: int
+) -> Iterator[RecordModel]:
+    for leaf, item in begun:
         if item.status == "failed":
             yield from steps.retry(view, leaf, item)
-        elif item.status in ("pending", "waiting") and free > 0:
-            if not (item.due_at and item.due_at > view.facts.now):
-                free -= 1
-            yield from steps.start(view, leaf, item)
+    ready = [(leaf, item) for leaf, item in begun if item.status in ("pending", "waiting") and not _early(view, item)]
+    for leaf, item in islice(chain(ready, _fresh_items(view, items, known)), max(free, 0)):
+        yield from steps.start(view, leaf, item)
+
+
+def _early(view: View, item: StepState) -> bool:
+    return item.due_at is not None and item.due_at > view.facts.now
+
+
+def _fresh_items(view: View, items: Items, known: StepState) -> Iterator[tuple[StepPlan, StepState]]:
+    assert known.inside is not None
+    for index in range(known.inside.begun, known.inside.count or 0):
+        path = f"{known.name}/{index}"
+        if path not in view.state.steps:
+            yield items.leaf(index), _at(view, path)
 
 
 # Loops --------------------------------------------------------------------------------------------------
@@ -71,24 +96,33 @@ def _next_items(view: View, each: list[tuple[StepPlan, StepState]], free: int) -
 def _loop(
     view: View, loop: Loop, known: StepState, inside: Inside, go: bool, in_block: InBlock
 ) -> Iterator[RecordModel]:
-    for index, ended in inside.turns.items():
-        if ended is None:
-            yield from _turn(view, loop.steps, known, index, go, in_block, breaks=loop.breaks)
-    ends = list(inside.turns.values())
-    stopped = "break" in ends or (loop.stops_at_error and "failed" in ends)
-    more = not stopped and len(ends) < (inside.count or 0)
-    if more and go and ends.count(None) < loop.most:
-        yield from _next_turn(view, known, len(ends), asks=loop.skips)
-    elif not more and None not in ends:
-        yield from _loop_end(view, loop, known, inside)
+    broke, failed = _ends(loop, inside)
+    last = inside.count or 0 if broke is None else broke
+    opened = [index for index, ended in inside.turns.items() if ended is None]
+    for index in opened:  # after the one that ended the loop nothing new starts
+        goes_on = go and failed is None and index < last
+        yield from _turn(view, loop.steps, known, index, goes_on, in_block, breaks=loop.breaks)
+    if failed is not None:
+        if not running(view.state, known.name):
+            yield _because_of(known, Failed(known.name, inside.failures[failed]))
+    elif broke is not None:
+        if not any(index < broke for index in opened) and not running(view.state, known.name):
+            yield from _conclude(view, known, "break")
+    elif len(inside.turns) < last:
+        if go and len(opened) < loop.most:
+            yield from _next_turn(view, known, len(inside.turns), asks=loop.skips)
+    elif not opened:
+        yield from _conclude(view, known, "completed")
 
 
-def _loop_end(view: View, loop: Loop, known: StepState, inside: Inside) -> Iterator[RecordModel]:
-    failure = next((inside.failures[index] for index in sorted(inside.failures)), None)
-    if failure and loop.stops_at_error:
-        yield _because_of(known, Failed(known.name, failure))
-    else:
-        yield from _conclude(view, known, "break" if "break" in inside.turns.values() else "completed")
+def _ends(loop: Loop, inside: Inside) -> tuple[int | None, int | None]:
+    """The first turn that broke the loop off, and the first before it that makes it fail.
+
+    First is by the order of the items: a turn that was faster than those before it does not decide.
+    """
+    broke = min((index for index, because in inside.turns.items() if because == "break"), default=None)
+    failing = inside.failures if loop.stops_at_error else ()
+    return broke, min((index for index in failing if broke is None or index < broke), default=None)
 
 
 def _next_turn(view: View, known: StepState, index: int, *, asks: bool) -> Iterator[RecordModel]:
@@ -99,7 +133,7 @@ def _next_turn(view: View, known: StepState, index: int, *, asks: bool) -> Itera
         case Holds():
             yield step.IterationEnded(step=known.name, index=index, ended_because="skipped")
         case NotPossible():
-            yield step.StepRefused(step=known.name, failure=answer.failure)
+            yield step.IterationEnded(step=known.name, index=index, ended_because="failed", failure=answer.failure)
         case _:
             return
 

@@ -1,7 +1,8 @@
 """What a run may use: over a limit nothing more is called, and the run fails."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from elexirion.agents.decisions.later import later
 from elexirion.agents.decisions.view import View
 from elexirion.agents.plan import NO_LIMITS, StepPlan
 from elexirion.events.failure import Failure
@@ -18,10 +19,9 @@ def exceeded_by(view: View, planned: StepPlan, known: StepState) -> BudgetExceed
 
 
 def _too_many(view: View, known: StepState) -> BudgetExceeded | None:
-    allowed = view.plan.limits.steps
+    allowed, count = view.plan.limits.steps, view.state.begun
     if allowed is None or known.scheduled:  # another try of a step is no other step
         return None
-    count = sum(1 for step in view.state.steps.values() if step.scheduled)
     return BudgetExceeded(limit="max_total_steps", allowed=allowed, used=count + 1) if count >= allowed else None
 
 
@@ -46,7 +46,7 @@ def out_of_time(view: View) -> BudgetExceeded | None:
 
 def ends_at(state: RunState, seconds: float | None) -> datetime | None:
     """When the run is out of time."""
-    return None if seconds is None else state.started_at + timedelta(seconds=seconds)
+    return None if seconds is None else later(state.started_at, seconds)
 
 
 def budget_failure(exceeded: BudgetExceeded) -> Failure:

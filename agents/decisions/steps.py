@@ -1,9 +1,10 @@
 """What becomes of one step: it is skipped, refused, placed on a worker, opened, put to sleep, or tried again."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import assert_never
 
+from elexirion.agents.decisions.blocks import poisoned
+from elexirion.agents.decisions.later import later
 from elexirion.agents.decisions.limits import exceeded_by
 from elexirion.agents.decisions.view import View
 from elexirion.agents.dispatch import choose
@@ -36,7 +37,7 @@ def retry(view: View, planned: StepPlan, known: StepState) -> Iterator[RecordMod
         return
     wait = delay_s(planned.retry, known.failures, failure, view.facts.jitter)
     yield step.StepRetryScheduled(
-        step=known.name, attempt=known.failures + 1, due_at=view.facts.now + timedelta(seconds=wait), delay_s=wait,
+        step=known.name, attempt=known.failures + 1, due_at=later(view.facts.now, wait), delay_s=wait,
         failure=failure,
     )  # fmt: skip
 
@@ -44,6 +45,10 @@ def retry(view: View, planned: StepPlan, known: StepState) -> Iterator[RecordMod
 def start(view: View, planned: StepPlan, known: StepState) -> Iterator[RecordModel]:
     """The beginning of a step that nothing holds back any more."""
     if known.due_at and known.due_at > view.facts.now:
+        return
+    poison = poisoned(known)
+    if poison:  # the steps after it go on without it
+        yield step.StepRefused(step=known.name, failure=poison)
         return
     answer = _kept(known) or view.answer(AboutStep(known.name))
     match answer:
@@ -63,20 +68,17 @@ def start(view: View, planned: StepPlan, known: StepState) -> Iterator[RecordMod
                 items=answer.items, count=answer.count, branch=answer.branch,
             )  # fmt: skip
         case Sleeping():
-            yield run.TimerSet(step=known.name, due_at=answer.until or _in(view, answer.seconds or 0.0))
+            due_at = answer.until or later(view.facts.now, answer.seconds or 0.0)
+            yield run.TimerSet(step=known.name, due_at=due_at)
         case Asking():
-            due_at = _in(view, answer.timeout_s) if answer.timeout_s is not None else None
-            yield run.ApprovalRequested(step=known.name, message=answer.message, due_at=due_at)
+            limit = later(view.facts.now, answer.timeout_s) if answer.timeout_s is not None else None
+            yield run.ApprovalRequested(step=known.name, message=answer.message, due_at=limit)
         case Calling():
             yield _call(view, known, answer)
         case Holds() | Joined() | Output():
             raise TypeError(f"no answer about a step: {type(answer).__name__}")
         case _:
             assert_never(answer)
-
-
-def _in(view: View, seconds: float) -> datetime:
-    return view.facts.now + timedelta(seconds=seconds)
 
 
 def _kept(known: StepState) -> Rendered | None:
@@ -112,5 +114,5 @@ def _call(view: View, known: StepState, calling: Calling) -> RecordModel:
     return run.ChildRunStarted(
         child_run_id=child, command_id=child_command_id(view.state.run_id, child), relation="step",
         inputs=calling.inputs, step=known.name, pipeline=calling.pipeline, source=calling.source,
-        due_at=_in(view, calling.timeout_s) if calling.timeout_s is not None else None,
+        due_at=later(view.facts.now, calling.timeout_s) if calling.timeout_s is not None else None,
     )  # fmt: skip

@@ -65,11 +65,11 @@ def _all(task: Task, several: bool) -> Iterator[Chosen]:
     for pattern in task.patterns:
         yield from matching(task, pattern, task.request.path)
     for entry in task.entries:
-        text = entry.path or entry.source
+        named_by = entry.path or entry.source
         if entry.pattern is not None:
-            yield from matching(task, entry.pattern, text)
-        elif text is not None:
-            yield from named(task, text, several=several)
+            yield from matching(task, entry.pattern, named_by)
+        elif named_by is not None:
+            yield from named(task, named_by, several=several)
 
 
 def _split(pattern: str) -> tuple[str, str]:

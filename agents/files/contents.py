@@ -1,6 +1,7 @@
 """What files hold: read, written, and converted from one format to another."""
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from elexirion.agents.files.chosen import Chosen, chosen
@@ -22,7 +23,7 @@ def read(task: Task) -> Any:
         size += file.path.stat().st_size
         if size > task.workspace.file_limit:
             raise FileRefused(f"the files are larger than {task.workspace.file_limit} bytes together: read fewer")
-        values[task.workspace.shown(file.path)] = _value(task, file, form)
+        values[task.shown(file.path)] = _value(task, file, form)
     return values
 
 
@@ -32,7 +33,7 @@ def write(task: Task) -> dict[str, Any]:
     path = destination_of(task, text, "")
     content = _content(task, task.request.content, text)
     task.workspace.write_bytes(path, content)
-    return {"path": task.workspace.shown(path), "size": len(content)}
+    return {"path": task.shown(path), "size": len(content)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def convert(task: Task) -> dict[str, Any]:
         target.write(found[index].content)
 
     write_together(task, [one.pair.destination for one in found], fill)
-    shown = task.workspace.shown
+    shown = task.shown
     files = [
         {
             "source": shown(one.pair.source), "destination": shown(one.pair.destination), "from": one.before,
@@ -67,7 +68,7 @@ def _value(task: Task, file: Chosen, form: str) -> Any:
     try:
         return decoded(task.workspace.read_bytes(file.path), form, task.delimiter)
     except FormatRefused as error:
-        raise FileRefused(f"`{task.workspace.shown(file.path)}`: {error}") from None
+        raise FileRefused(f"`{task.shown(file.path)}`: {error}") from None
 
 
 def _content(task: Task, value: Any, name: str) -> bytes:
@@ -82,8 +83,8 @@ def _content(task: Task, value: Any, name: str) -> bytes:
 
 def _converted(task: Task, pair: Placed) -> _Converted:
     before, after = _formats(task, pair)
-    name = task.workspace.shown(pair.source)
-    value = _value(task, Chosen(pair.source, pair.source.relative_to(pair.source.parent)), before)
+    name = task.shown(pair.source)
+    value = _value(task, Chosen(pair.source, PurePosixPath(pair.source.name)), before)
     try:
         content = encoded(value, after, task.delimiter).encode()
     except FormatRefused as error:

@@ -49,10 +49,10 @@ def delete(task: Task) -> dict[str, Any]:
     patterns = [(pattern, task.request.path) for pattern in task.patterns]
     patterns += [(entry.pattern, entry.path) for entry in task.entries if entry.pattern is not None]
     for pattern, folder in patterns:
-        files |= {one.path: task.workspace.shown(one.path) for one in matching(task, pattern, folder)}
+        files |= {one.path: task.shown(one.path) for one in matching(task, pattern, folder)}
     for text in texts:
         found = _below(task, text)
-        files |= {path: task.workspace.shown(path) for path in found}
+        files |= {path: task.shown(path) for path in found}
         if not found and not _is_folder(task, text):
             missing.append(text)
     for path in files:
@@ -85,7 +85,7 @@ def _copied(task: Task, pairs: list[Placed]) -> dict[str, Any]:
                 sizes[index] += len(piece)
 
     write_together(task, [pair.destination for pair in pairs], write)
-    shown = task.workspace.shown
+    shown = task.shown
     files = [
         {"source": shown(pair.source), "destination": shown(pair.destination), "size": size}
         for pair, size in zip(pairs, sizes, strict=True)

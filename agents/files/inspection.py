@@ -49,7 +49,7 @@ def _visible(task: Task, patterns: tuple[str, ...], folder: str | None) -> Itera
 def _described(task: Task, path: Path) -> dict[str, Any]:
     status = path.stat()
     return {
-        "path": task.workspace.shown(path),
+        "path": task.shown(path),
         "name": path.name,
         "size": status.st_size,
         "modified": datetime.fromtimestamp(int(status.st_mtime), UTC).isoformat().replace("+00:00", "Z"),
@@ -62,13 +62,13 @@ def _entries(task: Task) -> Iterator[FileEntry]:
         yield FileEntry(path=text, format=form)
     for pattern in task.patterns:
         for one in matching(task, pattern, task.request.path):
-            yield FileEntry(path=task.workspace.shown(one.path), format=form)
+            yield FileEntry(path=task.shown(one.path), format=form)
     for entry in task.entries:
         if entry.pattern is None:
             yield entry
             continue
         for one in matching(task, entry.pattern, entry.path):
-            yield entry.model_copy(update={"path": task.workspace.shown(one.path), "pattern": None})
+            yield entry.model_copy(update={"path": task.shown(one.path), "pattern": None})
 
 
 def _checked(task: Task, entry: FileEntry) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def process(task: Task) -> dict[str, Any]:
     name = _SPELLINGS.get(processor.type, processor.type)
     source = task.large.readable(task.sources[0])
     if name in _COUNTS:
-        return {"source": task.workspace.shown(source), "processor": name, **_counted(task, Placed(source, source))}
+        return {"source": task.shown(source), "processor": name, **_counted(task, Placed(source, source))}
     if name not in _CHANGES:
         known = (*_CHANGES, *_COUNTS)
         hint = did_you_mean(name, known) or f"use one of {', '.join(known)}"
@@ -31,7 +31,7 @@ def process(task: Task) -> dict[str, Any]:
     # Without a destination the name says what was done; the source itself is never changed.
     destination = destination_of(task, task.request.destination or f"{source.name}.processed", source.name)
     if destination == source:
-        raise FileRefused(f"`{task.workspace.shown(source)}` would be written over itself")
+        raise FileRefused(f"`{task.shown(source)}` would be written over itself")
     return _changed(task, Placed(source, destination), name, _CHANGES[name](processor))
 
 
@@ -46,7 +46,7 @@ def _changed(task: Task, pair: Placed, name: str, change: Change) -> dict[str, A
                 done["size"] += target.write((found + end).encode())
 
     write_together(task, [pair.destination], write)
-    shown = task.workspace.shown
+    shown = task.shown
     return {"source": shown(pair.source), "processor": name, **done, "destination": shown(pair.destination)}
 
 

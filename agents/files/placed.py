@@ -39,7 +39,7 @@ def destination_of(task: Task, text: str, name: str) -> Path:
     """The file that a destination means for a file of that name; raises FileRefused or WorkspaceRefused."""
     path = task.large.writable(f"{text}/{name}") if is_folder(task, text) else task.large.writable(text)
     if not task.overwrites and path.exists():
-        raise FileRefused(f"`{task.workspace.shown(path)}` is there already, and `overwrite` is false")
+        raise FileRefused(f"`{task.shown(path)}` is there already, and `overwrite` is false")
     return path
 
 
@@ -75,7 +75,7 @@ def _placed(task: Task, files: list[Chosen], destination: str) -> list[Placed]:
 def _check(task: Task, pairs: Iterable[Placed]) -> None:
     taken: set[Path] = set()
     for pair in pairs:
-        shown = task.workspace.shown(pair.destination)
+        shown = task.shown(pair.destination)
         if pair.destination in taken:
             raise FileRefused(f"two files would become `{shown}`")
         if pair.destination == pair.source:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from elexirion.agents.steps.in_thread import Stop
 from elexirion.agents.worker.workspace import Workspace
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 STREAM_LIMIT = 16 * 1024 * 1024 * 1024
 MAX_FILES = 1_000
 DEFAULT_LISTED = 1_000
+Given = TypeVar("Given")
 
 
 class FileRefused(ValueError):  # noqa: N818 - what happened, like every event
@@ -37,6 +39,12 @@ class Task:
             place = ".".join(str(part) for part in first["loc"])
             raise FileRefused(f"{place or 'the step'}: {first['msg'].removeprefix('Value error, ')}") from None
 
+    def shown(self, path: Path) -> str:
+        """How a path reads in results: from the folder of the run, so that prompts and other steps find it too."""
+        if path.is_relative_to(self.workspace.base):
+            return path.relative_to(self.workspace.base).as_posix()
+        return self.workspace.shown(path)
+
     @property
     def large(self) -> Workspace:
         """The same folders for operations that read and write piece by piece."""
@@ -45,27 +53,27 @@ class Task:
     @property
     def overwrites(self) -> bool:
         """Whether files that are there are replaced."""
-        return _first(self.request.overwrite, self.request.options.overwrite, True)
+        return _first(self.request.overwrite, self.request.options.overwrite) is not False
 
     @property
     def recursive(self) -> bool | None:
         """Whether folders are entered; None where the step does not say."""
-        return _first(self.request.recursive, self.request.options.recursive, None)
+        return _first(self.request.recursive, self.request.options.recursive)
 
     @property
     def with_hidden(self) -> bool:
         """Whether names that begin with a dot are listed."""
-        return _first(self.request.include_hidden, self.request.options.include_hidden, False)
+        return bool(_first(self.request.include_hidden, self.request.options.include_hidden))
 
     @property
     def most_listed(self) -> int:
         """Most files that a list gives."""
-        return _first(self.request.limit, self.request.options.limit, DEFAULT_LISTED)
+        return _first(self.request.limit, self.request.options.limit) or DEFAULT_LISTED
 
     @property
     def delimiter(self) -> str:
         """The character between the values of CSV; raises FileRefused."""
-        given = _first(self.request.delimiter, self.request.options.csv_delimiter, ",")
+        given = _first(self.request.delimiter, self.request.options.csv_delimiter) or ","
         known = {"\\t": "\t", "tab": "\t"}.get(given, given)
         if len(known) != 1 or known in '"\r\n':
             raise FileRefused("`delimiter` is one character, no quote and no line break")
@@ -95,8 +103,8 @@ class Task:
         return tuple(FileEntry(path=entry) if isinstance(entry, str) else entry for entry in files or ())
 
 
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
+def _first(own: Given | None, older: Given | None) -> Given | None:
+    return older if own is None else own
 
 
 def _several(value: str | tuple[str, ...] | None) -> tuple[str, ...]:

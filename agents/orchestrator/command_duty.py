@@ -8,7 +8,6 @@ from elexirion.agents.decide import BATCH, decide, look
 from elexirion.agents.evaluated import Answer
 from elexirion.agents.orchestrator.command_desk import StartChecker, outcome
 from elexirion.agents.orchestrator.desk import RunDesk
-from elexirion.agents.orchestrator.kin import Kin
 from elexirion.agents.orchestrator.partitions import Partitions
 from elexirion.agents.orchestrator.run_unit import RunPlans
 from elexirion.agents.questions import Question
@@ -20,12 +19,11 @@ from elexirion.projections.evolve import begin
 class CommandDuty:
     """Gives each command that stands in the log its one outcome."""
 
-    def __init__(self, desk: RunDesk, checker: StartChecker, plans: RunPlans, partitions: Partitions, kin: Kin) -> None:
+    def __init__(self, desk: RunDesk, checker: StartChecker, plans: RunPlans, partitions: Partitions) -> None:
         self._desk = desk
         self._checker = checker
         self._plans = plans
         self._partitions = partitions
-        self._kin = kin
         self._partitions_due: set[int] = set()
         self._some = asyncio.Event()
 
@@ -54,7 +52,6 @@ class CommandDuty:
             state, ended = owned.fold.runs.get(run_id), owned.fold.ended.get(run_id)
             record = outcome(pending, state, ended, self._checker, partial(self._desk.facts, state))
             await self._desk.append(run_id, [record, *await self._first_steps(record)])
-            self._kin.after_outcome(pending, record)
             await asyncio.sleep(0)
 
     async def _first_steps(self, record: Record) -> list[Record]:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from elexirion.agents.kafka.reading import broker_time
+from elexirion.agents.telemetry import trace_context
 from elexirion.events import catalog
 from elexirion.events.canonical import content_hash
 from elexirion.events.codec import UndecodableError, parse_json, read_document
@@ -19,6 +20,9 @@ MAX_LEVELS = 100
 
 def read_command(message: Any, limit_bytes: int) -> Record:
     """The CommandReceived of a message on `commands`; raises UndecodableError saying what is wrong.
+
+    A `traceparent` header becomes the run's correlation, where the command has none of its own, so that whoever
+    owns the run later goes on in its caller's trace.
 
     `version` (1) and `at` (the broker's timestamp) may be left out by a client.
     """
@@ -77,5 +81,5 @@ def _received(message: Any, command: Record, dated: bool) -> Record:
     return make_record(
         data, id=received_id(command.id, message.topic, message.partition, message.offset),
         run_id=command.run_id, at=utc_now(), causation_id=command.id,
-        correlation_id=command.correlation_id or command.id,
+        correlation_id=command.correlation_id or trace_context.given(message.headers) or command.id,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from elexirion.events.codec import UndecodableError, decode, encode
 from elexirion.events.dead_letter import DeadLetter
 from elexirion.events.envelope import Record
 from elexirion.projections.admission import closes_an_execution
+from elexirion.projections.changes import left_by
 from elexirion.projections.partition import Accepted, PartitionFold, Verdict
 from elexirion.projections.run_state import RunState
 
@@ -71,13 +72,15 @@ def closed(followed: Followed) -> list[str]:
         return [execution.id for execution in followed.before.open_executions()]
     if closes_an_execution(followed.record):
         return [str(followed.record.data.execution_id)]  # type: ignore[union-attr]  # each of these names one
-    return []
+    left = left_by(followed.record.data)
+    return [one.id for one in followed.before.open_executions() if left and one.step.startswith(left)]
 
 
 def recalled(followed: Followed) -> bool:
     """Whether workers have to be told that the closed executions no longer count."""
     data = followed.record.data
-    return isinstance(data, step.StepTimedOut | step.StepOrphaned) or followed.record.type in CLOSES_ALL
+    left = left_by(data) is not None
+    return left or isinstance(data, step.StepTimedOut | step.StepOrphaned) or followed.record.type in CLOSES_ALL
 
 
 def misrouted(followed: Followed) -> str | None:

@@ -12,11 +12,9 @@ from collections.abc import Awaitable, Callable
 from elexirion.agents.orchestrator.child_runs import cancel_child, tell_parent
 from elexirion.agents.orchestrator.follow import Followed
 from elexirion.events import run
-from elexirion.events.commands import ChildEnded, StartRun
 from elexirion.events.envelope import Record
-from elexirion.events.failure import Failure
-from elexirion.projections.partition import EndedRun, PartitionFold, PendingCommand
-from pydantic import ValidationError
+from elexirion.projections.partition import EndedRun, PartitionFold
+from elexirion.projections.run_state import RunState
 
 AGAIN_S = 1.0
 RETOLD = 1_000
@@ -47,38 +45,40 @@ class Kin:
         """What a record that was just read means to other runs."""
         run_id, data = followed.record.run_id, followed.record.data
         ended = fold.ended.get(run_id)
-        if isinstance(data, run.CommandReceived):
-            if ended is not None and not followed.accepted and data.command_type == "StartRun":
-                self._tell(ended)
-        elif followed.accepted and followed.before is not None and not isinstance(data, run.ChildRunEnded):
-            if ended is not None:
-                self._tell(ended)
-            left = fold.runs[run_id].children if run_id in fold.runs else {}
-            for step, child in followed.before.children.items():
-                if step not in left:
-                    self._say(cancel_child(run_id, child.run_id, f"run {run_id} does not wait for it any more"))
+        match data:
+            case run.CommandReceived():
+                if ended is not None and not followed.accepted and data.command_type == "StartRun":
+                    self._tell(ended)  # the parent asks
+            case run.CommandRejected():
+                if ended is not None and followed.accepted and ended.status == "refused":
+                    self._tell(ended)
+            case _ if followed.accepted and followed.before is not None:
+                self._after_change(followed, fold.runs.get(run_id), ended)
+            case _:
+                return
 
-    def after_outcome(self, pending: PendingCommand, outcome: Record) -> None:
-        """A child that cannot start has ended for its parent."""
-        if not isinstance(outcome.data, run.CommandRejected) or pending.received.command_type != "StartRun":
+    def _after_change(self, followed: Followed, now: RunState | None, ended: EndedRun | None) -> None:
+        if ended is not None:
+            self._tell(ended)
+        if isinstance(followed.record.data, run.ChildRunEnded) or followed.before is None:
             return
-        if outcome.data.reason_code == "run_exists":
-            return
-        try:
-            parent = StartRun.model_validate(pending.received.command).parent
-        except ValidationError:
-            return
-        if parent is not None:
-            failure = Failure(kind="invalid_request", message=f"the child run was refused: {outcome.data.reason}")
-            told = ChildEnded(child_run_id=pending.run_id, step=parent.step, status="failed", failure=failure)
-            self._say(tell_parent(parent.run_id, told))
+        awaited = now.children if now else {}
+        for step, child in followed.before.children.items():
+            if step not in awaited:
+                self._cancel(followed.record.run_id, child.run_id)
 
     def take_over(self, fold: PartitionFold) -> None:
         """The orchestrator before may have ended before it said all that it had to say."""
         for ended in list(fold.ended.values())[-RETOLD:]:
             self._tell(ended)
             for child in ended.open_children:
-                self._say(cancel_child(ended.run_id, child, f"run {ended.run_id} ended"))
+                self._cancel(ended.run_id, child)
+        for state in fold.runs.values():
+            for child in state.left_children:
+                self._cancel(state.run_id, child)
+
+    def _cancel(self, run_id: str, child_run_id: str) -> None:
+        self._say(cancel_child(run_id, child_run_id, f"run {run_id} does not wait for it any more"))
 
     def _tell(self, ended: EndedRun) -> None:
         if ended.to_parent is not None and ended.parent_run_id is not None:

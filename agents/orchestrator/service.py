@@ -74,7 +74,7 @@ class Orchestrator:
             settings, appender, incarnation, plans, self._partitions, self._index, lambda: self._watch.fleet, load
         )
         self._kin = Kin(self._desk.command)
-        self._command_duty = CommandDuty(self._desk, checker, plans, self._partitions, self._kin)
+        self._command_duty = CommandDuty(self._desk, checker, plans, self._partitions)
         self._duty = FleetDuty(self._desk, self._dispatcher, self._index, settings.lease_s, incarnation)
         self._width = LaneWidth(
             lambda lane, count: widen_lane(address, appender.topics.steps(lane), count), settings.lease_s

@@ -51,7 +51,8 @@ class CodebaseQueries:
 def answered(config: Mapping[str, Any], codebase: Codebase) -> dict[str, Any]:
     """The answers by the names of the queries; raises CodeRefused."""
     questions = Questions(codebase)
-    found = {name: _answer(name, query, questions) for name, query in (config.get("queries") or {}).items()}
+    queries: Mapping[str, Any] = config.get("queries") or {}
+    found: dict[str, Any] = {name: _answer(name, query, questions) for name, query in queries.items()}
     if config.get("codebase_context"):
         found[OF_CONTEXT] = questions.context()
     return found

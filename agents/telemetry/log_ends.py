@@ -8,9 +8,8 @@ from typing import Any
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from elexirion.agents.kafka.connection import KafkaAddress
+from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.errors import KafkaProblem
-from elexirion.agents.kafka.reading import open_reader
 from elexirion.agents.telemetry.followed_log import Listener
 from elexirion.events.codec import UndecodableError, decode
 from elexirion.events.topics import Topics
@@ -85,12 +84,21 @@ class LogEnds:
 
     async def _connected(self) -> Any:
         if self._consumer is None:
-            consumer = await open_reader(self._address, self._providers.topic, [self._providers.partition])
-            begins = await consumer.beginning_offsets([self._providers])
-            consumer.pause(self._providers)  # fetched only when there is something
-            consumer.seek(self._providers, begins[self._providers])
+            consumer = self._address.consumer()
+            try:
+                await self._place(consumer)
+            except BaseException:  # out of time too
+                await consumer.stop()
+                raise
             self._consumer = consumer
         return self._consumer
+
+    async def _place(self, consumer: Any) -> None:
+        await connect(consumer, self._address.bootstrap)
+        consumer.assign([self._providers])
+        consumer.pause(self._providers)  # fetched only when there is something
+        begins = await consumer.beginning_offsets([self._providers])
+        consumer.seek(self._providers, begins[self._providers])
 
     async def _read_providers(self, consumer: Any, end: int) -> None:
         if await consumer.position(self._providers) >= end:

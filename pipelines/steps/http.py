@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from elexirion.pipelines.model import Text
+from elexirion.pipelines.one_or_several import OneOrSeveral
 from elexirion.pipelines.steps.step import PROVIDER_TIMEOUT_S, Lane, Rendering, Step
 from elexirion.pipelines.template_errors import TemplateError
 from elexirion.pipelines.templates import is_template
@@ -19,20 +20,12 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) and value.islower() else value
 
 
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, int) else value
-
-
 _UPPER = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _LOWER = Literal["get", "head", "post", "put", "patch", "delete", "options"]
 Method = Annotated[_UPPER, BeforeValidator(_upper, json_schema_input_type=_UPPER | _LOWER)]
 Scalar = str | int | float | bool
 Status = Annotated[int, Field(strict=True, ge=100, le=599)]
-Statuses = Annotated[
-    tuple[Status, ...],
-    Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=Status | Annotated[tuple[Status, ...], Field(min_length=1)]),
-]
+Statuses = Annotated[tuple[Status, ...], Field(min_length=1), OneOrSeveral()]
 
 
 class HttpStep(Step, frozen=True):

@@ -56,12 +56,6 @@ STEP_TYPES: Mapping[str, type[Step]] = {
     "while_loop": WhileLoopStep,
 }
 
-# Types of the language that this version does not run yet; a line moves up when its model is there.
-NOT_YET = frozenset(
-    [
-    ]
-)
-
 if TYPE_CHECKING:
     AnyStep = Step
 else:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 LIMIT = 100_000
+CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 SENT_MS = 1_770_000_000_000
 MINIMAL = {"type": "CancelRun", "id": "cmd-1", "run_id": "run-1", "data": {"reason": "enough"}}
 
@@ -28,6 +29,7 @@ class Message:
     partition: int = 3
     offset: int = 7
     timestamp: int = SENT_MS
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def read(document: Any, limit: int = LIMIT, **where: Any) -> Record:
@@ -53,6 +55,21 @@ def test_the_least_that_a_client_must_write() -> None:
 
 def test_a_time_that_the_client_gives_is_kept() -> None:
     assert received(MINIMAL | {"at": "2026-01-01T00:00:00Z"}).issued_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("own", "headers", "correlation"),
+    [
+        ({}, (), "cmd-1"),
+        ({}, (("traceparent", CALLER.encode()),), CALLER),
+        ({}, (("traceparent", b"nonsense"),), "cmd-1"),
+        ({"correlation_id": "mine"}, (("traceparent", CALLER.encode()),), "mine"),
+    ],
+)
+def test_a_traceparent_becomes_the_correlation_unless_the_command_has_one(
+    own: dict[str, str], headers: tuple[tuple[str, bytes], ...], correlation: str
+) -> None:
+    assert read(MINIMAL | own, headers=headers).correlation_id == correlation
 
 
 def test_the_same_command_at_another_place_or_time_has_the_same_content() -> None:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tests.serving import ROOT, CommandLine
 
 VERBS = (
-    "run", "dev", "worker", "topics", "validate", "graph", "schema", "runs", "show", "watch", "explain", "replay", "export", "cancel",
+    "run", "dev", "worker", "topics", "validate", "graph", "schema", "runs", "show", "watch",
+    "explain", "replay", "export", "cancel",
 )  # fmt: skip
 
 TWO_ERRORS = """\

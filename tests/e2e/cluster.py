@@ -176,9 +176,15 @@ class Cluster:
             for worker in workers
             for lane in worker.lanes
         }
-        return all(sorted(partitions) == list(range(16)) for partitions in read.values()) and all(
+        return all(_is_whole(partitions) for partitions in read.values()) and all(
             o.partitions for w in workers for o in beats[w.name].lanes
         )
+
+
+def _is_whole(partitions: list[int]) -> bool:
+    """Whether the workers read all partitions of a lane, each once; a lane is widened for more workers."""
+    least: int = Settings.model_fields["lane_partitions"].default
+    return len(partitions) >= least and sorted(partitions) == list(range(len(partitions)))
 
 
 @dataclass(frozen=True, slots=True)

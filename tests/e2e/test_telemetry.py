@@ -13,6 +13,7 @@ import httpx
 from elexirion.agents.kafka.reading import broker_time
 from elexirion.agents.telemetry import trace_context
 from elexirion.events.codec import encode
+from elexirion.events.commands import StartRun
 from elexirion.events.envelope import make_record, utc_now
 from elexirion.events.step import StepCompleted
 from elexirion.events.values import Inline
@@ -21,7 +22,7 @@ from elexirion.projections.tally import Tally
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.cluster import CLI, Cluster, Publisher, WorkerProcess, run_id
+from tests.e2e.cluster import CLI, NO_LANE, Cluster, Publisher, WorkerProcess, run_id
 from tests.e2e.tape import Tape
 from tests.stub.client import StubServer
 
@@ -33,6 +34,8 @@ steps:
   - {name: ask, type: claude, prompt: "Say something, {{ tone }}."}
 """
 FAILING = "name: failing\nsteps: [{name: bad, type: test_echo, fail: true, error_message: broken}]\n"
+
+CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 Counts = dict[tuple[str, ...], float]
 
@@ -96,6 +99,19 @@ async def test_one_trace_holds_a_run_over_processes_that_share_nothing(cluster: 
         assert authors == {b"decides", b"works"}
         traces = {trace_context.parse(header["traceparent"].decode()) for header in headers}
         assert {trace.trace_id for trace in traces if trace} == {of_run.trace_id}
+
+
+async def test_a_run_goes_on_in_the_trace_that_its_command_names(standing: Cluster, tape: Tape) -> None:
+    run, command = run_id("joined"), StartRun(pipeline=NO_LANE)
+    record = make_record(command, id=f"cmd-{run}", run_id=run, at=utc_now())
+    async with standing.publisher() as publisher:
+        await publisher.producer.send_and_wait(
+            standing.topics.commands, encode(record), key=run.encode(), headers=[("traceparent", CALLER.encode())]
+        )
+    end = await tape.completed(run)
+    assert end.correlation_id == CALLER
+    traces = {dict(seen.message.headers)["traceparent"].decode().split("-")[1] for seen in tape.of_run(run)}
+    assert traces == {CALLER.split("-")[1]}
 
 
 async def _some_runs(tape: Tape, publisher: Publisher, cluster: Cluster) -> None:

@@ -161,3 +161,10 @@ def test_no_two_panels_lie_over_each_other() -> None:
     ]
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) < 24
+
+
+def test_the_documentation_names_every_metric_of_ours(exported: dict[str, set[str]]) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:pipeline|elexirion)_\w+)`", text))
+    ours = {name for name in exported if name.startswith(("pipeline_", "elexirion_"))}
+    assert named == {re.sub("_(bucket|sum|count)$", "", name) for name in ours}

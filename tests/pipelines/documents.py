@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 Strategy = st.SearchStrategy[Any]
 
 TEXT = st.sampled_from(
-    ["plain", "{{ topic }}", "é 😀", "two\nlines", "on", "1.0", "12:30", " spaces ", "{{ topic | upper }} {# c #}", "'\""]
+    [
+        "plain",
+        "{{ topic }}",
+        "é 😀",
+        "two\nlines",
+        "on",
+        "1.0",
+        "12:30",
+        " spaces ",
+        "{{ topic | upper }} {# c #}",
+        "'\"",
+    ]
 )
 PATH = st.sampled_from(["a.json", "./outputs/b.md", "{{ topic }}/c.txt"])
 SOURCE = st.sampled_from(["topic", "{{ topic }}", "inputs.topic.rows[0]", "'a' ~ topic"]) | st.lists(TEXT, max_size=2)
@@ -97,10 +108,12 @@ LEAVES: dict[str, Strategy] = {
     "claude_session": _step(
         "claude_session",
         {"prompt": PROMPT},
-        {"session_config": st.fixed_dictionaries({}, optional={"persist": st.booleans(), "session_name": st.just("s")})},
+        {"session_config": st.sampled_from([{}, {"persist": True}, {"persist": False, "session_name": "s"}])},
     ),
     "claude_extract": _step(
-        "claude_extract", {"prompt": PROMPT}, {"extraction_config": st.just({"format": "json", "include_metadata": True})}
+        "claude_extract",
+        {"prompt": PROMPT},
+        {"extraction_config": st.just({"format": "json", "include_metadata": True})},
     ),
     "claude_robust": _step(
         "claude_robust", {"prompt": PROMPT}, {"retry_config": st.just({"max_retries": 2, "backoff_strategy": "linear"})}
@@ -112,6 +125,10 @@ LEAVES: dict[str, Strategy] = {
     "gemini_instructor": _step("gemini_instructor", {"prompt": PROMPT, "output_schema": SCHEMA}),
     "gemini_function": _step("gemini_function", {"prompt": PROMPT, "functions": st.just(["f"])}),
     "openai": _step("openai", {"prompt": PROMPT}, {"model": TEXT, "temperature": st.just(0.1)}),
+    "codebase_query": _step(
+        "codebase_query", {"queries": st.just({"q": {"find_files": [{"type": "test"}, {"pattern": "{{ topic }}*"}]}})},
+        {"path": PATH, "codebase_context": st.booleans()},
+    ),
     "data_transform": _step(
         "data_transform", {"input_source": SOURCE, "operations": st.lists(OPERATION, max_size=3)},
         {"output_field": st.just("rows")},
@@ -184,7 +201,7 @@ def _composites(inner: Strategy) -> Strategy:
         _one_of_both(
             "pipeline", {"pipeline": child | child.map(lambda one: {"workflow": one})}, {"pipeline_file": PATH},
             inputs=st.just({"topic": "{{ topic }}"}),
-            config=st.fixed_dictionaries({}, optional={"max_depth": st.integers(1, 9), "inherit_context": st.booleans()}),
+            config=st.sampled_from([{}, {"max_depth": 3}, {"inherit_context": True, "continue_on_error": False}]),
         ),
     )  # fmt: skip
 

@@ -125,7 +125,9 @@ def test_a_task_has_a_minute_unless_something_nearer_says_otherwise(line: str, s
 
 
 def test_a_shared_prompt_stands_in_front_of_that_of_each_task_and_its_file_after() -> None:
-    line = "prompt: 'In one word:', tasks: [{id: a, prompt: [{type: static, content: 'on {{ item.id }}'}], file: n.txt}]"
+    line = (
+        "prompt: 'In one word:', tasks: [{id: a, prompt: [{type: static, content: 'on {{ item.id }}'}], file: n.txt}]"
+    )
     assert _config(line, item={"id": "a"})["prompt"] == "In one word:\non a\n<n.txt>"
 
 
@@ -194,7 +196,9 @@ def test_a_wrong_batch_is_refused_at_its_line(line: str, message: str) -> None:
 
 
 def test_item_and_loop_are_known_in_templates_of_items_and_nowhere_else() -> None:
-    text = steps("name: a, type: claude_batch, items: '{{ item }}', step_template: {prompt: '{{ item }}{{ loop.index }}'}")
+    text = steps(
+        "name: a, type: claude_batch, items: '{{ item }}', step_template: {prompt: '{{ item }}{{ loop.index }}'}"
+    )
     assert [one.name for one in loaded(text).needed_inputs] == ["item"]
 
 

@@ -29,10 +29,13 @@ GOOD = [
     steps("name: a, type: for_loop, over: [1], as: x, steps: [{name: b, type: test_echo}]"),
     steps("name: a, type: switch, expression: x, cases: {y: [{name: b, type: test_echo}]}") + "  inputs: {x: {}}\n",
     steps("name: a, type: pipeline, pipeline: {name: q, steps: [{name: b, type: test_echo}]}"),
+    steps("name: a, type: pipeline, pipeline: {workflow: {name: q, steps: [{name: b, type: test_echo}]}}"),
     steps("name: a, type: http, url: 'http://h/', method: post, json: {a: 1}, expect_status: 200"),
     steps("name: a, type: http, url: 'http://h/', expect_status: [200, 404]"),
     steps(ECHO) + "  then: [{workflow: {name: q, steps: [{name: b, type: test_echo}]}}]\n",
     steps(ECHO) + "  then: [{name: q, steps: [{name: b, type: test_echo}]}]\n",
+    steps("name: a, type: codebase_query, queries: {q: {find_files: {type: source}}}"),
+    steps("name: a, type: codebase_query, queries: {q: {find_files: [{type: source}, {limit: 3}]}}"),
     steps("name: a, type: test_echo, retry: {max_attempts: 2, backoff: linear}, cache: {ttl_seconds: 5}"),
 ]  # fmt: skip
 BAD = [
@@ -83,6 +86,7 @@ BAD = [
     steps("name: a, type: claude_batch, items: [1], step_template: {type: nope}"),
     steps("name: a, type: pipeline, pipeline: {steps: [{name: b, type: test_echo}]}"),
     steps("name: a, type: gemini, prompt: x, token_budget: {top_p: 3}"),
+    steps("name: a, type: codebase_query, queries: {q: {find_files: 3}}"),
     steps("name: a, type: http"),
     steps("name: a, type: http, url: 'http://h/', method: FETCH"),
     steps("name: a, type: http, url: 'http://h/', expect_status: 99"),

@@ -13,6 +13,11 @@ from hypothesis import strategies as st
 from tests.pipelines.files import SHARED, errors_of, loaded, pipeline, steps, warnings_of
 
 REAL_FILES = {
+    "examples__claude_batch_example.yaml": [],
+    "examples__claude_robust_example.yaml": [],
+    "examples__claude_session_example.yaml": [],
+    "examples__comprehensive_config_example.yaml": [],
+    "examples__data_transform_example.yaml": [],
     "examples__simple_test.yaml": [],
     "gemini_only_workflow.yaml": [],
     "test__fixtures__workflows__simple_workflow.yaml": [],
@@ -27,6 +32,29 @@ def test_a_real_file_loads_and_names_its_needed_inputs(name: str, needed: list[s
     found = load_file(SHARED / name)
     assert [one.name for one in found.needed_inputs] == needed
     assert from_definition(found.definition) == found.pipeline
+
+
+WARNED_KEYS = {
+    "examples__claude_batch_example.yaml": {30: "verbose", 52: "debug_mode"},
+    "examples__claude_robust_example.yaml": {43: "debug_mode", 83: "cost_tracking", 84: "telemetry_enabled"},
+    "examples__claude_session_example.yaml": {
+        12: "checkpoint_frequency", 13: "description", 27: "checkpoint_frequency",
+        41: "checkpoint_frequency", 42: "description", 49: "verbose",
+    },
+    "examples__comprehensive_config_example.yaml": {
+        12: "checkpoint_enabled", 13: "checkpoint_dir", 25: "verbose", 71: "role", 89: "role", 91: "print",
+        97: "verbose", 133: "verbose",
+    },
+    "test__fixtures__workflows__simple_workflow.yaml": {4: "checkpoint_enabled", 13: "role"},
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the files of users are not at {SHARED}")
+@pytest.mark.parametrize("name", REAL_FILES)
+def test_a_real_file_warns_of_each_key_without_effect_at_its_line(name: str) -> None:
+    found = load_file(SHARED / name).warnings
+    assert {one.line: one.key_path.rsplit(".", 1)[-1] for one in found} == WARNED_KEYS.get(name, {})
+    assert all("accepted without effect" in one.message for one in found)
 
 
 def test_a_needed_input_has_the_line_of_its_first_use() -> None:

@@ -65,6 +65,30 @@ def test_the_mutations_make_most_files_wrong_and_leave_some_right() -> None:
     assert 20 <= refused <= 58
 
 
+_ECHO = "- {{name: s{index}, type: test_echo, {rest}}}\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "value: 1",
+        "value: '{{{{ s0.x }}}}'",
+        "value: '{{{{ steps.t{index}.x }}}}'",
+        "needs: [s{next}]",
+        "valeu: 1",
+        "chunks: x",
+    ],
+    ids=["chain", "references", "unknown steps", "one circle", "unknown keys", "wrong values"],
+)
+def test_a_file_as_large_as_accepted_is_checked_in_seconds(rest: str) -> None:
+    line = _ECHO.replace("{rest}", rest)
+    count = 200_000 // len(line)
+    text = "name: p\nsteps:\n" + "".join(line.format(index=i, next=(i + 1) % count) for i in range(count))
+    began = time.process_time()
+    _load(text, 0)
+    assert time.process_time() - began < 8 * LONGEST_S
+
+
 def test_the_same_seed_makes_the_same_file() -> None:
     text = EVERY_TYPE.read_text()
     assert mutated(text, 7) == mutated(text, 7) != text

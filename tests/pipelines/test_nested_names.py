@@ -110,7 +110,8 @@ def test_an_error_of_a_nested_step_has_its_line_and_key_path() -> None:
     text = HEAD + (
         "  - name: outer\n    type: for_loop\n    over: [1]\n    steps:\n"
         "      - name: choose\n        type: switch\n        expression: item\n        cases:\n"
-        "          yes:\n            - name: deep\n              type: test_echo\n              value: '{{ steps.zz.x }}'\n"
+        "          yes:\n            - name: deep\n              type: test_echo\n"
+        "              value: '{{ steps.zz.x }}'\n"
     )
     with pytest.raises(PipelineInvalid) as caught:
         load(text, "p.yaml")
@@ -152,10 +153,14 @@ def test_an_output_field_is_a_name_for_later_steps_and_not_for_earlier_ones() ->
     gives = "{name: t, type: data_transform, input_source: [1], operations: [], output_field: rows}"
     uses = _echo("u", "{{ previous_response:rows }}")
     assert _errors(gives, uses) == []
-    assert _errors(uses, gives) == ["3: the output field `rows` is that of the step `t`, which need not be over by then"]
+    assert _errors(uses, gives) == [
+        "3: the output field `rows` is that of the step `t`, which need not be over by then"
+    ]
     assert _errors(gives, _echo("u", "{{ previous_response:rowz }}")) == ["4: the step `rowz` does not exist"]
 
 
 def test_the_output_of_a_run_may_name_a_nested_step() -> None:
     assert errors_of(_file(_for("a", _echo("b")), rest="output: b\n")) == []
-    assert errors_of(_file(_for("a", _echo("b")), rest="output: steps.zz.result\n")) == ["4: the step `zz` does not exist"]
+    assert errors_of(_file(_for("a", _echo("b")), rest="output: steps.zz.result\n")) == [
+        "4: the step `zz` does not exist"
+    ]

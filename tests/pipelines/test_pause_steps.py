@@ -63,7 +63,8 @@ def test_an_approval_carries_its_message_its_time_and_what_happens_then() -> Non
 
 def test_neither_has_a_time_limit_that_fails_it() -> None:
     found = pipeline(
-        steps("name: a, type: approval, timeout: 1s", "name: b, type: delay, seconds: 1") + "  defaults: {timeout_seconds: 1}\n"
+        steps("name: a, type: approval, timeout: 1s", "name: b, type: delay, seconds: 1")
+        + "  defaults: {timeout_seconds: 1}\n"
     )
     assert [found.effective(name).timeout_s for name in "ab"] == [None, None]
 

@@ -93,7 +93,9 @@ def test_names_of_the_child_are_its_own() -> None:
 
 def test_an_input_that_the_child_needs_must_be_given() -> None:
     text = steps(f"name: call, type: pipeline, {CHILD}")
-    assert errors_of(text) == ["4: the pipeline of the step `call` needs the input `count`, which the step does not give"]
+    assert errors_of(text) == [
+        "4: the pipeline of the step `call` needs the input `count`, which the step does not give"
+    ]
     assert errors_of(steps(f"name: call, type: pipeline, {CHILD}, {GIVEN}")) == []
 
 

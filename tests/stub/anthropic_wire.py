@@ -11,6 +11,7 @@ from tests.stub.wire import Piece, event
 
 SIGNATURE = "c3R1Yg=="
 _VERSIONS = ("2023-06-01", "2026-10-21")
+_NO_OPTIONS = frozenset(["model", "messages", "system", "stream", "tools", "output_config"])
 _ERROR_NAMES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -52,6 +53,7 @@ class AnthropicWire:
             functions=tuple({**tool, "parameters": tool["input_schema"]} for tool in body.get("tools", ())),
             messages=tuple(messages),
             answered=any(one["type"] == "tool_result" for message in messages for one in _content_of(message)),
+            options={name: value for name, value in body.items() if name not in _NO_OPTIONS},
         )
 
     def stream(self, call: Call, answer: Answer) -> list[Piece]:

@@ -11,7 +11,7 @@ class Call:
     """What was asked, and how the caller authenticated (never the key itself).
 
     `messages` is the conversation as it stands on the wire, `prompt` all of its text. `answered` says that there
-    are results of functions in it.
+    are results of functions in it. `options` shape the answer, under the names of the wire format.
     """
 
     provider: ProviderName
@@ -27,6 +27,7 @@ class Call:
     messages: tuple[dict[str, Any], ...] = ()
     answered: bool = False
     counts_usage: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class InvalidCallError(Exception):

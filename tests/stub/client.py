@@ -110,6 +110,17 @@ class StubServer:
             rows.setdefault(row.request, []).append(row)
         return [StubCall(tuple(one)) for one in rows.values()]
 
+    def most_open(self) -> int:
+        """How many requests were open at the same time, at most, since the last reset."""
+        open_, most = set[int](), 0
+        for row in self.ledger():
+            if row.state in ENDS:
+                open_.discard(row.request)
+            else:
+                open_.add(row.request)
+            most = max(most, len(open_))
+        return most
+
     def wait_for(self, condition: Callable[[list[StubCall]], bool], timeout_s: float = 10.0) -> list[StubCall]:
         """The requests as soon as they meet `condition`; raises TimeoutError with the ledger if they never do."""
         ends = time.monotonic() + timeout_s

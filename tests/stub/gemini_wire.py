@@ -49,6 +49,7 @@ class GeminiWire:
             functions=tuple({**one, "parameters": _parameters(one)} for one in declared),
             messages=tuple(contents),
             answered=any("functionResponse" in part for content in contents for part in content["parts"]),
+            options={name: value for name, value in config.items() if not name.startswith("response")},
         )
 
     def stream(self, call: Call, answer: Answer) -> list[Piece]:

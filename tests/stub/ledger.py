@@ -18,8 +18,8 @@ ENDS: frozenset[str] = frozenset({"closed", "client-disconnected"})
 class LedgerRow:
     """A state that `request` entered at `at` (seconds since the epoch).
 
-    What was asked stands in every row, its messages as they came only in the first. `detail` of `closed` is
-    `complete`, `status N`, `cut` or `failed`.
+    What was asked stands in every row, its messages, system prompt and options only in the first. `detail` of
+    `closed` is `complete`, `status N`, `cut` or `failed`.
     """
 
     request: int
@@ -36,6 +36,8 @@ class LedgerRow:
     detail: str = ""
     messages: list[dict[str, Any]] = field(default_factory=list)
     functions: list[str] = field(default_factory=list)
+    system: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Ledger:
@@ -69,6 +71,8 @@ class Ledger:
             detail=detail,
             messages=list(call.messages) if state == "opened" else [],
             functions=[str(function["name"]) for function in call.functions],
+            system=call.system if state == "opened" else "",
+            options=call.options if state == "opened" else {},
         )
         self._file.write(orjson.dumps(asdict(row)) + b"\n")
 

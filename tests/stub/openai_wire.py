@@ -9,6 +9,7 @@ from tests.stub.call import Call, InvalidCallError
 from tests.stub.script import Answer
 from tests.stub.wire import Piece, event
 
+_NO_OPTIONS = frozenset(["model", "messages", "stream", "stream_options", "tools", "response_format"])
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "invalid_request_error",
@@ -44,6 +45,7 @@ class OpenAIWire:
             messages=tuple(messages),
             answered=any(message["role"] == "tool" for message in messages),
             counts_usage=bool((body.get("stream_options") or {}).get("include_usage")),
+            options={name: value for name, value in body.items() if name not in _NO_OPTIONS},
         )
 
     def stream(self, call: Call, answer: Answer) -> list[Piece]:

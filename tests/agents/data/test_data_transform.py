@@ -79,6 +79,16 @@ async def test_a_condition_sees_the_fields_first_and_values_of_the_run_below_the
     assert await result_of("data_transform", config_of(pipeline, "t", scope)) == rows[:1]
 
 
+async def test_now_and_results_of_steps_reach_the_rows() -> None:
+    operations = [{"operation": "map", "expression": "[now(), steps.a.score + row, previous_response:a.score]"}]
+    step = {"name": "t", "type": "data_transform", "input_source": [1, 2], "operations": operations}
+    scope = Scope(steps={"a": StepView.of({"score": 7})}, now="2026-01-02T03:04:05Z")
+    config = config_of(pipeline_of({"name": "a", "type": "test_echo"}, step), "t", scope)
+    assert await result_of("data_transform", config) == [
+        ["2026-01-02T03:04:05Z", 8, 7], ["2026-01-02T03:04:05Z", 9, 7],
+    ]  # fmt: skip
+
+
 async def test_an_option_may_be_a_template() -> None:
     scope = Scope(variables={"least": 2})
     limit = {"operation": "limit", "count": "{{ variables.least }}"}

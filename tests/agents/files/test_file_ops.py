@@ -54,7 +54,7 @@ async def refused(**keys: Any) -> str:
 
 
 async def test_write_and_read_a_file(folder: Path) -> None:
-    assert await done(operation="write", path="a/b.txt", content="grüße") == {"path": "a/b.txt", "size": 7}
+    assert await done(operation="write", path="a/b.txt", content="grüße") == {"path": "workspace/a/b.txt", "size": 7}
     assert await done(operation="read", path="a/b.txt") == "grüße"
     await done(operation="write", path="outputs/r.yaml", content={"a": [1]})
     assert tree(folder) == {"outputs/r.yaml": "a:\n- 1\n", "workspace/a/b.txt": "grüße"}
@@ -80,7 +80,7 @@ async def test_content_and_paths_are_templates_and_data_is_not(folder: Path) -> 
 async def test_copy_takes_a_file_a_folder_a_pattern_or_pairs(folder: Path) -> None:
     put(folder, a_DOT_txt="1", src__b_DOT_py="2", src__deep__c_DOT_py="3", src__d_DOT_md="4")
     assert await done(operation="copy", source="a.txt", destination="b.txt") == {
-        "files": [{"source": "a.txt", "destination": "b.txt", "size": 1}], "count": 1,
+        "files": [{"source": "workspace/a.txt", "destination": "workspace/b.txt", "size": 1}], "count": 1,
     }  # fmt: skip
     await done(operation="copy", source="a.txt", destination="into/")
     await done(operation="copy", source="src", destination="copy")
@@ -111,7 +111,11 @@ async def test_move_leaves_nothing_behind(folder: Path) -> None:
 async def test_delete_names_what_is_gone_and_what_was_not_there(folder: Path) -> None:
     put(folder, a_DOT_tmp="1", b_DOT_txt="2", d__c_DOT_tmp="3")
     result = await done(operation="delete", files=["b.txt", "nope.txt", {"pattern": "**/*.tmp"}])
-    assert result == {"deleted": ["a.tmp", "b.txt", "d/c.tmp"], "missing": ["nope.txt"], "count": 3}
+    assert result == {
+        "deleted": [f"workspace/{name}" for name in ("a.tmp", "b.txt", "d/c.tmp")],
+        "missing": ["nope.txt"],
+        "count": 3,
+    }
     again = await done(operation="delete", path="b.txt")
     assert again == {"deleted": [], "missing": ["b.txt"], "count": 0}
 
@@ -130,9 +134,9 @@ async def test_several_files_are_all_looked_at_before_the_first_is_changed(folde
     pairs = [{"source": "a.txt", "destination": "n/a"}, {"source": "nope.txt", "destination": "n/b"}]
     assert "nope.txt" in await refused(operation="copy", files=pairs)
     same = [{"source": "a.txt", "destination": "n/a"}, {"source": "b.txt", "destination": "n/a"}]
-    assert "two files would become `n/a`" in await refused(operation="move", files=same)
+    assert "two files would become `workspace/n/a`" in await refused(operation="move", files=same)
     there = await refused(operation="copy", source=["a.txt", "b.txt"], destination="x", overwrite=False)
-    assert "`x/b.txt` is there already" in there
+    assert "`workspace/x/b.txt` is there already" in there
     assert "may not be written" in await refused(operation="delete", files=["a.txt", "../../outside/secret.txt"])
     assert "written over itself" in await refused(operation="copy", source="a.txt", destination="a.txt")
     assert tree(folder) == before
@@ -190,20 +194,26 @@ async def test_files_that_may_only_be_read_are_not_moved_or_deleted(folder: Path
     assert tree(folder) == {"templates/t.md": "t", "workspace/t.md": "t"}
 
 
+async def test_a_path_of_a_result_is_found_by_the_next_step(folder: Path) -> None:
+    put(folder, d__a_DOT_txt="1")
+    (folder / "notes.md").write_text("n", encoding="utf-8")
+    await done(operation="copy", source="notes.md", destination="outputs/n.md")
+    for keys in ({"path": "d"}, {"path": "outputs"}, {"pattern": "*.md", "path": "."}):
+        for file in (await done(operation="list", **keys))["files"]:
+            assert await done(operation="read", path=file["path"]) in ("1", "n")
+
+
 async def test_list_is_ordered_and_bounded(folder: Path) -> None:
     put(folder, b_DOT_py="22", a_DOT_py="1", d__c_DOT_py="333", d___DOT_h__x_DOT_py="4")
     found = await done(operation="list", path=".")
-    assert [(file["path"], file["size"]) for file in found["files"]] == [("a.py", 1), ("b.py", 2)]
+    assert [(file["path"], file["size"]) for file in found["files"]] == [("workspace/a.py", 1), ("workspace/b.py", 2)]
     assert found["files"][0]["name"] == "a.py" and found["files"][0]["modified"].endswith("Z")
-    assert [file["path"] for file in (await done(operation="list", recursive=True))["files"]] == [
-        "a.py",
-        "b.py",
-        "d/c.py",
-    ]
+    deep = await done(operation="list", recursive=True)
+    assert [file["path"] for file in deep["files"]] == [f"workspace/{name}" for name in ("a.py", "b.py", "d/c.py")]
     two = await done(operation="list", pattern="**/*.{py,md}", options={"limit": 2})
     assert (two["count"], two["truncated"], len(two["files"])) == (2, True, 2)
     hidden = await done(operation="list", path="d", recursive=True, pattern="*.py", include_hidden=True)
-    assert [file["path"] for file in hidden["files"]] == ["d/.h/x.py", "d/c.py"]
+    assert [file["path"] for file in hidden["files"]] == ["workspace/d/.h/x.py", "workspace/d/c.py"]
 
 
 async def test_validate_fails_the_step_or_says_what_is_wrong(folder: Path) -> None:
@@ -256,10 +266,10 @@ async def test_lines_are_processed_as_they_stream(folder: Path, processor: Any, 
 async def test_counting_writes_nothing_and_a_source_is_never_changed(folder: Path) -> None:
     put(folder, in_DOT_txt="a b\nc\n")
     counted = await done(operation="stream_process", source="in.txt", processor="count_words")
-    assert counted == {"source": "in.txt", "processor": "count_words", "lines": 2, "words": 3, "size": 6}
+    assert counted == {"source": "workspace/in.txt", "processor": "count_words", "lines": 2, "words": 3, "size": 6}
     assert tree(folder) == {"workspace/in.txt": "a b\nc\n"}
     named = await done(operation="stream_process", source="in.txt", processor="upper")
-    assert named["destination"] == "in.txt.processed"
+    assert named["destination"] == "workspace/in.txt.processed"
     assert "itself" in await refused(operation="stream_process", source="in.txt", destination="in.txt")
 
 

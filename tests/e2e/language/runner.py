@@ -15,6 +15,7 @@ from elexirion.client import Client, Entry, RunHandle, RunResult, StepResult
 from elexirion.client.results import result_of
 from elexirion.events.commands import PipelineReference, RunSource, Signal
 from elexirion.events.record_model import RecordModel
+from elexirion.projections.run_state import RunState
 
 M = TypeVar("M", bound=RecordModel)
 WITHIN_S = 30.0
@@ -31,6 +32,13 @@ class Ended:
     def id(self) -> str:
         """The run's id."""
         return self.run.run_id
+
+    @property
+    def state(self) -> RunState:
+        """The run at its end."""
+        state = self.entries[-1].state
+        assert state is not None
+        return state
 
     @property
     def result(self) -> Any:

@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from elexirion.client import CommandRejectedError
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.language.conftest import client_of
@@ -187,7 +187,64 @@ def test_a_missing_field_counts_as_false_and_says_so(rendered: Ended) -> None:
     assert "absent" in (rendered.step("case_if_missing_field").skip_reason or "")
 
 
-async def test_an_unknown_name_is_refused_with_one_that_is_near(runs: Runner, tmp_path: Path) -> None:
-    text = BEFORE + '  - {name: wrong, type: test_echo, value: "{{ nubmers.score }}"}\n'
-    with pytest.raises(Exception, match="numbers"):
+REFUSED = {
+    "a_step": ("{{ steps.nubmers.score }}", "nubmers.*numbers"),
+    "a_bare_name_is_a_needed_input": ("{{ nubmers.score }}", "inputs are needed.*nubmers"),
+    "a_function": ("{{ lenght(planned) }}", "lenght.*length"),
+    "a_filter": ("{{ planned | jion }}", "jion.*join"),
+    "a_template_that_does_not_parse": ("{{ numbers.score + }}", "pipeline:13"),
+    "a_later_step": ("{{ steps.after.result }}", "after"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_what_cannot_be_is_refused_before_the_run(case: str, runs: Runner) -> None:
+    template, said = REFUSED[case]
+    step = _step("wrong", value=template)
+    text = f"{BEFORE}  - {orjson.dumps(step).decode()}\n  - {{name: after, type: test_echo, value: 1}}\n"
+    with pytest.raises(CommandRejectedError, match=f"(?s){said}"):
         await runs.ended(text, INPUTS)
+
+
+async def test_a_field_that_is_not_there_fails_its_step_with_those_that_are(runs: Runner, stub: StubServer) -> None:
+    stub.answer(TOLD)
+    text = BEFORE + '  - {name: wrong, type: test_echo, value: "{{ numbers.scoer }}"}\n'
+    ended = await runs.failed(text, INPUTS)
+    assert ended.run.failed_step == "wrong"
+    assert ended.run.failure and "scoer" in ended.run.failure.message and "score" in ended.run.failure.message
+
+
+async def test_names_hide_each_other_in_the_documented_order(runs: Runner) -> None:
+    ended = await runs.completed(
+        """\
+        name: hidden
+        inputs: {a: {default: input}, loop_item: {default: input}}
+        variables: {a: variable, b: variable, loop_item: variable}
+        steps:
+          - {name: b, type: test_echo, value: step}
+          - {name: c, type: test_echo, value: step}
+          - {name: length, type: test_echo, value: step}
+          - name: round
+            type: for_loop
+            as: loop_item
+            over: [iterator]
+            steps:
+              - {name: seen, type: test_echo, value: "{{ loop_item }} {{ a }} {{ b }} {{ c }} {{ steps.b.result }}"}
+        """
+    )
+    assert ended.value("round/0/seen") == "iterator input variable step step"
+
+
+async def test_results_of_models_are_never_rendered(runs: Runner, stub: StubServer) -> None:
+    stub.answer(Answer(chunks=("{{ inputs.secret }}",)))
+    ended = await runs.completed(
+        """\
+        name: injected
+        steps:
+          - {name: said, type: claude, prompt: Say something.}
+          - {name: echoed, type: test_echo, value: "{{ said.text }}"}
+          - {name: again, type: test_echo, value: "{{ echoed.text }} {{ inputs.given }}"}
+        """,
+        {"secret": "told to nobody", "given": "{{ run.id }}"},
+    )
+    assert ended.value("again") == "{{ inputs.secret }} {{ run.id }}"
