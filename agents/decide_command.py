@@ -5,11 +5,16 @@ from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 from elexirion.agents.decide import Facts, number
+from elexirion.agents.shared_session import FORGET, TURNS, begins_session, is_session
 from elexirion.events import commands, run
+from elexirion.events.codec import describe
 from elexirion.events.envelope import Record, make_decision, make_record
+from elexirion.events.identifiers import SESSION_PREFIX
 from elexirion.events.record_model import RecordModel
+from elexirion.events.session import TurnsSaid
 from elexirion.projections.partition import EndedRun, PendingCommand
 from elexirion.projections.run_state import RunState
+from pydantic import ValidationError
 
 EXPIRY = timedelta(days=7)
 
@@ -77,6 +82,9 @@ def _start(
     checked: Checked | None,
     facts: Facts,
 ) -> Record:
+    if is_session(pending.run_id) and not begins_session(pending.run_id, command):
+        reason = f"run ids that begin with {SESSION_PREFIX!r} are those of shared sessions; choose another run_id"
+        return reject(pending, "not_applicable", reason, facts)
     if state or ended:
         return reject(pending, "run_exists", f"a run {pending.run_id} exists; choose another run_id", facts)
     if not isinstance(checked, Loadable):
@@ -105,6 +113,8 @@ def _without_run(pending: PendingCommand, ended: EndedRun | None, facts: Facts) 
 
 def _to_run(pending: PendingCommand, command: RecordModel, state: RunState, facts: Facts) -> Record:
     id = pending.received.command_id
+    if is_session(state.run_id):
+        return _to_session(pending, command, state, facts)
     match command:
         case commands.CancelRun():
             data: RecordModel = run.RunCancelled(
@@ -148,4 +158,18 @@ def _signal(pending: PendingCommand, command: commands.Signal, state: RunState, 
     data = run.SignalReceived(
         command_id=pending.received.command_id, name=command.name, value=command.value, step=steps[0]
     )
+    return number(state, data, facts, pending.record.id)
+
+
+def _to_session(pending: PendingCommand, command: RecordModel, state: RunState, facts: Facts) -> Record:
+    """A shared session takes turns and forgets them all; it does not end, so that its name stays free to use."""
+    if not isinstance(command, commands.Signal) or command.name not in (TURNS, FORGET):
+        reason = f"a shared session goes on for ever; its signals are `{TURNS}` and `{FORGET}` (which empties it)"
+        return reject(pending, "not_applicable", reason, facts)
+    try:
+        if command.name == TURNS:
+            TurnsSaid.model_validate(command.value)
+    except ValidationError as error:
+        return reject(pending, "invalid_command", f"the value of the signal: {describe(error)}", facts)
+    data = run.SignalReceived(command_id=pending.received.command_id, name=command.name, value=command.value)
     return number(state, data, facts, pending.record.id)

@@ -91,9 +91,10 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The result of a step with steps inside."""
+    """The result of a step that no worker runs; `ended_because` where its end had another reason than was thought."""
 
     value: Value
+    ended_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ MAX_FRAME = 64 * 1024 * 1024
 # How long a process may take to exit after its output has ended.
 _EXIT_S = 2.0
 _CHILD = "elexirion.agents.evaluation_child"
+SCHEMA = "schema"
 # The child needs to find the interpreter's packages and nothing else: no keys of providers.
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LANG", "LC_ALL", "SYSTEMROOT", "VIRTUAL_ENV")
 
@@ -35,6 +36,19 @@ class EvaluationLimits:
     cpu_s: float = 1.0
     wall_s: float = 5.0
     memory_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a schema says of a result: `mismatch` tells where it does not fit, and never what stands there.
+
+    `refused` tells of a schema that is none; `read` is the data of a text that is JSON, where there was any.
+    """
+
+    mismatch: str | None = None
+    refused: str | None = None
+    read: Any = None
+    was_read: bool = False
 
 
 class EvaluationLimitExceeded(TemplateLimitError):  # noqa: N818 - what happened, like every event
@@ -66,17 +80,25 @@ class BoundedEvaluator:
     async def call(self, isolated: Isolated, scope: Scope) -> Any:
         """The value of one source; raises TemplateError, or EvaluationLimitExceeded when it was cut."""
         request = {"kind": isolated.kind, "source": isolated.source, "scope": scope_as_json(scope)}
+        return await self._asked(request, _told(isolated))
+
+    async def fitted(self, value: Any, schema: Mapping[str, Any]) -> Fitted:
+        """Whether a result fits its `output_schema`, whose patterns may run for ever; raises as `call` does."""
+        answer = await self._asked({"kind": SCHEMA, "schema": schema, "value": value}, "check of output_schema")
+        return Fitted(**answer)
+
+    async def _asked(self, request: Mapping[str, Any], what: str) -> Any:
         child = await self._take()
         try:
             async with asyncio.timeout(self._limits.wall_s):
                 answer = await child.ask(request)
         except TimeoutError:
             await self._replace(child)
-            raise _cut("time", isolated) from None
+            raise _cut("time", what) from None
         except (asyncio.IncompleteReadError, ConnectionError):
             bound = await child.reason_of_end()
             await self._replace(child)
-            raise _cut(bound, isolated) from None
+            raise _cut(bound, what) from None
         except BaseException:
             # Cancelled in the middle: the process may still evaluate, so it cannot be used again.
             await self._replace(child)
@@ -85,7 +107,7 @@ class BoundedEvaluator:
             await self._replace(child)
         else:
             self._slots.put_nowait(child)
-        return _value(answer, isolated)
+        return _value(answer, what)
 
     async def evaluate(self, sources: Iterable[Isolated], scope: Scope) -> dict[Isolated, Any]:
         """The values of several sources, one after another; raises as `call` does."""
@@ -114,16 +136,20 @@ class BoundedEvaluator:
         await child.end()
 
 
-def _cut(bound: str, isolated: Isolated) -> EvaluationLimitExceeded:
+def _told(isolated: Isolated) -> str:
     source = isolated.source if len(isolated.source) <= 80 else isolated.source[:77] + "..."
-    return EvaluationLimitExceeded(bound, f"the {isolated.kind} reached its limit of {bound}: {source}")
+    return f"{isolated.kind} `{source}`"
 
 
-def _value(answer: Mapping[str, Any], isolated: Isolated) -> Any:
+def _cut(bound: str, what: str) -> EvaluationLimitExceeded:
+    return EvaluationLimitExceeded(bound, f"the {what} reached its limit of {bound}")
+
+
+def _value(answer: Mapping[str, Any], what: str) -> Any:
     if "value" in answer:
         return answer["value"]
     if "bound" in answer:
-        raise _cut(answer["bound"], isolated)
+        raise _cut(answer["bound"], what)
     raise TemplateError(answer["error"])
 
 

@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,7 @@ from elexirion.pipelines.template_errors import TemplateError, TemplateLimitErro
 
 _LENGTH_BYTES = 4
 _PAGE_KB = 1024
+_SCHEMAS = "elexirion.agents.steps.schema_answer"
 
 
 def main() -> None:
@@ -27,6 +29,8 @@ def main() -> None:
     _limit_memory(memory_bytes)
     _write(sys.stdout.buffer, {"value": "ready"})
     while (request := _read(sys.stdin.buffer)) is not None:
+        if request["kind"] == "schema":
+            import_module(_SCHEMAS)  # most processes never need it; its loading is no part of the evaluation
         # No handler: at the end of its time the process dies, wherever it is.
         signal.setitimer(signal.ITIMER_PROF, cpu_s)
         frame = _encoded(request)
@@ -36,8 +40,7 @@ def main() -> None:
 
 def _encoded(request: Mapping[str, Any]) -> bytes:
     try:
-        value = answer(Isolated(request["kind"], request["source"]), request["scope"])
-        return json.dumps({"value": value}).encode()
+        return json.dumps({"value": _answer(request)}).encode()
     except TemplateLimitError as error:
         return json.dumps({"bound": error.bound, "error": str(error)}).encode()
     except TemplateError as error:
@@ -46,6 +49,26 @@ def _encoded(request: Mapping[str, Any]) -> bytes:
         return b'{"bound": "memory", "error": "out of memory"}'
     except RecursionError:
         return b'{"error": "nested too deeply"}'
+
+
+def _answer(request: Mapping[str, Any]) -> Any:
+    if request["kind"] == "schema":
+        return _fitted(request["value"], request["schema"])
+    return answer(Isolated(request["kind"], request["source"]), request["scope"])
+
+
+def _fitted(value: Any, schema: dict[str, Any]) -> dict[str, Any]:
+    """What `Fitted` holds."""
+    from elexirion.agents.steps import schema_answer
+    from elexirion.agents.steps.port import StepError
+
+    try:
+        found = schema_answer.fitted_value(value, schema_answer.validator(schema))
+    except StepError as error:
+        return {"refused": error.failure.message}
+    if isinstance(found, schema_answer.Mismatch):
+        return {"mismatch": str(found)}
+    return {"read": found, "was_read": True} if found is not value else {}
 
 
 def _limit_memory(more: int) -> None:

@@ -83,8 +83,12 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """The steps in the order of the file, those for errors, and what the run may use."""
+    """The steps in the order of the file, those for errors, and what the run may use.
+
+    `adds_to` names the shared session that a step adds its turns to, by the name of the step.
+    """
 
     steps: tuple[StepPlan, ...]
     on_error: tuple[StepPlan, ...] = ()
     limits: Limits = NO_LIMITS
+    adds_to: Mapping[str, str] = field(default_factory=dict)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from elexirion.events.values import Value
+
 
 @dataclass(frozen=True, slots=True)
 class AboutStep:
@@ -36,8 +38,16 @@ class AboutResult:
 
 
 @dataclass(frozen=True, slots=True)
+class AboutChild:
+    """The result of the step at `path`, whose child run gave this output."""
+
+    path: str
+    output: Value
+
+
+@dataclass(frozen=True, slots=True)
 class AboutOutput:
     """The output of the run, all its steps being over."""
 
 
-Question: TypeAlias = AboutStep | AboutTurn | AboutBreak | AboutResult | AboutOutput
+Question: TypeAlias = AboutStep | AboutTurn | AboutBreak | AboutResult | AboutChild | AboutOutput

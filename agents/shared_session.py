@@ -5,7 +5,6 @@ from typing import Any
 from elexirion.events.commands import Signal, StartRun
 from elexirion.events.envelope import Record, make_record
 from elexirion.events.identifiers import SESSION_PREFIX, session_run_id, turns_command_id
-from elexirion.events.session import Turn, TurnsSaid
 from elexirion.events.values import Inline
 from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import StepState
@@ -42,9 +41,8 @@ def say_turns(state: RunState, known: StepState, name: str) -> tuple[Record, Rec
     assert known.execution_id is not None
     assert known.ended_at is not None
     session = session_run_id(name, offline=state.offline)
-    told = known.said
-    turns = tuple(Turn.model_validate(turn) for turn in told.value) if isinstance(told, Inline) else told
-    value = TurnsSaid(turns=turns, execution_id=known.execution_id).model_dump(mode="json")
+    turns = known.said.value if isinstance(known.said, Inline) else known.said.model_dump(mode="json")
+    value = {"turns": turns, "execution_id": known.execution_id}
     signal, id = Signal(name=TURNS, value=value), turns_command_id(known.execution_id)
     start = start_of(name, offline=state.offline)
     return (

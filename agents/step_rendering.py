@@ -34,6 +34,14 @@ async def render_step(
     return rendering.render_step(pipeline, step, scope, read_file, evaluated)
 
 
+async def render_output_file(
+    evaluator: BoundedEvaluator, pipeline: Pipeline, step: Step, scope: Scope, read_file: ReadFile
+) -> str | None:
+    """The step's `output_to_file` alone; raises TemplateError."""
+    evaluated = await evaluator.evaluate(rendering.isolated_in_output_file(step), scope)
+    return rendering.rendered_output_file(pipeline, step, scope, read_file, evaluated)
+
+
 async def rendering_of(
     evaluator: BoundedEvaluator, pipeline: Pipeline, step: Step, scope: Scope, read_file: ReadFile
 ) -> Rendering:

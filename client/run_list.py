@@ -9,6 +9,7 @@ from elexirion.agents.kafka.reading import scan
 from elexirion.client.client import Client
 from elexirion.client.results import elapsed_s
 from elexirion.client.run_log import RunJudge
+from elexirion.events.identifiers import SESSION_PREFIX
 from elexirion.projections.run_state import RunState
 
 
@@ -26,6 +27,11 @@ class RunSummary:
     cost_usd: float | None
     offline: bool
     previous_run_id: str | None
+
+    @property
+    def is_session(self) -> bool:
+        """Whether it holds a session that other runs share."""
+        return self.run_id.startswith(SESSION_PREFIX)
 
     @property
     def duration_s(self) -> float | None:

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from elexirion.agents.providers.models import resolve_model
 from elexirion.agents.providers.prices import PriceTable, load_prices
 from elexirion.agents.settings import Settings
+from elexirion.console.child_files import find_child
 from elexirion.console.exits import CommandProblem
 from elexirion.console.run_tables import cost, on_stdout, print_rows
 from elexirion.events.usage import Usage
-from elexirion.pipelines.estimate import ASSUMPTIONS, PlannedStep, planned_steps
-from elexirion.pipelines.loader import Loaded
+from elexirion.pipelines.estimate import (
+    ASSUMPTIONS,
+    ChildPipeline,
+    FileLength,
+    OpenChild,
+    PlannedStep,
+    planned_steps,
+)
+from elexirion.pipelines.loader import Loaded, load_file
 from elexirion.pipelines.presets import EVERY_TOOL
+from elexirion.pipelines.problems import PipelineInvalid
 from elexirion.pipelines.schema import Pipeline
 from rich.text import Text
 
@@ -50,7 +60,8 @@ def dry_run(
     for path, loaded in zip(paths, files, strict=True):
         for pipeline in (loaded.pipeline, *loaded.pipeline.then):
             given = inputs if not runs else {}
-            steps = [pricing.priced(plan) for plan in planned_steps(pipeline, given, _file_length(path))]
+            planned = planned_steps(pipeline, given, _file_length(path.parent), _opener(path.parent))
+            steps = [pricing.priced(plan) for plan in planned]
             runs.append({"file": str(path), **_document(pipeline, steps)})
     total = _total([(one["total"], 1) for one in runs])
     return {"dry_run": True, "offline": offline, "runs": runs, "total": total, "assumptions": list(ASSUMPTIONS)}
@@ -128,9 +139,25 @@ def _total(spent: Sequence[tuple[dict[str, Any], int]]) -> dict[str, Any]:
     return {**total, "cost_usd": sum(known) if len(known) == len(costs) else None}
 
 
-def _file_length(pipeline_file: Path) -> Any:
+def _opener(folder: Path) -> OpenChild:
+    """Opens the pipelines that steps of a pipeline in `folder` run; None for those that are not there or wrong."""
+
+    def opened(file: str) -> ChildPipeline | None:
+        path = find_child(file, folder)
+        try:
+            loaded = load_file(path) if path else None
+        except PipelineInvalid:
+            return None
+        if path is None or loaded is None:
+            return None
+        return ChildPipeline(loaded.pipeline, _file_length(path.parent), _opener(path.parent))
+
+    return cache(opened)
+
+
+def _file_length(start: Path) -> FileLength:
     def length(path: str) -> int | None:
-        for folder in (Path(), pipeline_file.parent):
+        for folder in (Path(), start):
             try:
                 return (folder / path).stat().st_size
             except (OSError, ValueError):

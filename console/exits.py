@@ -50,7 +50,9 @@ def reported(as_json: bool) -> Iterator[None]:
 
 def _known(error: Exception) -> CommandProblem | None:
     # Here, since a command that never meets a broker should not wait for its libraries to load.
+    from elexirion.agents.functions import FunctionsError
     from elexirion.agents.kafka.errors import KafkaProblem, RecordTooLargeError, TopicsMismatchError
+    from elexirion.agents.providers.prices import PriceFileError
     from elexirion.agents.telemetry.errors import PortTakenError
     from elexirion.client.errors import CommandRejectedError, UnknownRunError
     from elexirion.console.broker.errors import BrokerError
@@ -65,6 +67,10 @@ def _known(error: Exception) -> CommandProblem | None:
             return CommandProblem(_kind(error), error.message, error.hint, UNREACHABLE)
         case PortTakenError():
             return CommandProblem(_kind(error), error.message, error.hint)
+        case FunctionsError():
+            return CommandProblem("wrong_setting", str(error), "Correct the setting functions.")
+        case PriceFileError():
+            return CommandProblem("wrong_setting", str(error), "Correct the setting prices_file.")
         case UnknownRunError():
             return CommandProblem("unknown_run", str(error), "List them: elexirion runs", more={"near": error.near})
         case CommandRejectedError():

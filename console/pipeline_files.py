@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import typer
+from elexirion.console.child_files import problems_below
 from elexirion.console.exits import CommandProblem
 from elexirion.pipelines.inputs import InputsRefused, missing_inputs, with_defaults
 from elexirion.pipelines.loader import Loaded, load_file
@@ -16,7 +17,10 @@ from elexirion.pipelines.problems import PipelineInvalid, Problem
 
 @dataclass(frozen=True, slots=True)
 class PipelineFile:
-    """A file with what the loader made of it; `loaded` is None where it is no pipeline."""
+    """A file with what the loader made of it; `loaded` is None where it is no pipeline.
+
+    `problems` are also those of files that its steps run.
+    """
 
     path: Path
     loaded: Loaded | None
@@ -34,7 +38,14 @@ class PipelineFile:
 
 
 def read_file(path: Path) -> PipelineFile:
-    """Load one file; total."""
+    """Load one file with those that its steps run; total."""
+    file = _read_alone(path)
+    if file.loaded is None:
+        return file
+    return replace(file, problems=(*file.problems, *problems_below(path, file.loaded)))
+
+
+def _read_alone(path: Path) -> PipelineFile:
     try:
         loaded = load_file(path)
     except PipelineInvalid as invalid:
@@ -44,7 +55,7 @@ def read_file(path: Path) -> PipelineFile:
 
 def read_one(path: Path) -> Loaded:
     """A file that is looked at and not run; warnings go to stderr. Raises CommandProblem with all errors."""
-    file = read_file(path)
+    file = _read_alone(path)
     _print(file.problems)
     if file.loaded is None:
         count = len(file.errors)

@@ -18,7 +18,7 @@ CHECKED_IN = Path("docs/schema/asyncapi.yaml")
 _ACTIONS = {"commands": "receive", "dead_letters": "send"}
 """What the product does on a channel, where it does not do both."""
 
-_INTERNAL = ("snapshots", "cache")
+_INTERNAL = ("snapshots",)
 """Topics whose values are no records: no contract for others."""
 
 _DEAD_LETTER: dict[str, Any] = {

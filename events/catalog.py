@@ -108,6 +108,7 @@ SHARED = (
     *_family("steps", ("ExecuteStep", 1, step.ExecuteStep), ("CancelStep", 1, step.CancelStep)),
     *_family("chunks", ("StepChunk", 1, step.StepChunk)),
     *_family("payloads", ("PayloadPart", 1, step.PayloadPart)),
+    *_family("cache", ("CacheEntry", 1, provider.CacheEntry)),
 )
 
 ALL: tuple[RecordType, ...] = (*COMMANDS, *COMMAND_OUTCOMES, *DECISIONS, *REPORTS, *SHARED)

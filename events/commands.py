@@ -82,7 +82,7 @@ class ForkRun(RecordModel):
 
 
 class Signal(RecordModel):
-    """Tell a waiting step something: an approval, or any value."""
+    """Tell a waiting step something: `approve` or `reject`; or a shared session: `turns` or `forget`."""
 
     name: str
     value: Any = None

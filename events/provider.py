@@ -7,7 +7,7 @@ from elexirion.events.failure import Failure
 from elexirion.events.record_model import RecordModel
 from elexirion.events.step import Report
 from elexirion.events.usage import Usage
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 
 class ProviderRequested(Report):
@@ -31,6 +31,22 @@ class ProviderResponded(Report):
     failure: Failure | None = None
     duration_s: float = Field(ge=0)
     first_chunk_s: float | None = Field(default=None, ge=0)
+
+
+class CacheEntry(RecordModel):
+    """An answer that equal requests may take; stands on `cache`, whose key is `request_hash`.
+
+    `request_hash` is a SHA-256 over all that was asked; `usage` and `cost_usd` are of the call that was made.
+    """
+
+    request_hash: str
+    written_at: AwareDatetime
+    provider: str
+    model: str
+    text: str
+    usage: Usage
+    cost_usd: float | None = None
+    stop_reason: str
 
 
 class CircuitOpened(RecordModel):

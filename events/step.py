@@ -84,7 +84,8 @@ class StepExpanded(RecordModel):
     """A step with steps inside begins: what it goes over was evaluated once and is recorded here.
 
     `children` are name and type of the steps inside (of items, whose paths are `step/index`, one under an empty
-    name); `items` is the list gone over, `count` its length; `branch` the key of the chosen block of a switch.
+    name); `items` is the list gone over, of which `count` are taken (a loop that is cut short holds one more);
+    `branch` is the key of the chosen block of a switch.
     """
 
     step: str

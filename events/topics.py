@@ -117,6 +117,6 @@ def topic_specs(topics: Topics, log_partitions: int = 8, lane_partitions: int = 
                   {"cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)}),
         TopicSpec(topics.workers, "worker id", "WorkerHeartbeat, WorkerLeft", 1, _COMPACTED),
         TopicSpec(topics.snapshots, "run_id", "folded state", 1, _COMPACTED | _LARGE),
-        TopicSpec(topics.cache, "request hash", "cached results", 1, _COMPACTED | _LARGE),
+        TopicSpec(topics.cache, "request hash", "CacheEntry", 1, _COMPACTED | _LARGE),
         TopicSpec(topics.dead_letters, "original key", "what could not be read", 1, _kept(30) | _LARGE),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from elexirion.pipelines.draft import Draft, DraftStep, Findings
 from elexirion.pipelines.graph import cycle, dependencies_of
+from elexirion.pipelines.idle_keys import note_idle_keys
 from elexirion.pipelines.name_checks import check_names
 from elexirion.pipelines.session_names import check_sessions
 from elexirion.pipelines.uses import FunctionUse
@@ -16,6 +17,7 @@ def check(draft: Draft, findings: Findings) -> None:
     _functions(draft, findings)
     check_names(draft, findings)
     check_sessions(draft, findings)
+    note_idle_keys(draft, findings)
 
 
 def _duplicates(draft: Draft, findings: Findings) -> None:

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from elexirion.pipelines.child_files import ChildFile
 from elexirion.pipelines.inputs import NeededInput
 from elexirion.pipelines.marks import Marks
 from elexirion.pipelines.near import did_you_mean
 from elexirion.pipelines.problems import KeyPath, Problem, written
 from elexirion.pipelines.steps.composite import CompositeStep
+from elexirion.pipelines.steps.pipeline_step import PipelineStep
 from elexirion.pipelines.steps.step import Step
+from elexirion.pipelines.templates import is_template
 from elexirion.pipelines.uses import Use
 
 MOST_LOOKED_UP = 50
@@ -96,6 +99,8 @@ class Findings:
     needed: dict[str, NeededInput] = field(default_factory=dict)
     places: dict[str, KeyPath] = field(default_factory=dict)
     """Where each needed input is used first."""
+    child_files: list[ChildFile] = field(default_factory=list)
+    """The files that steps run, in the order of the file."""
     looked_up: int = 0
     """How many near names were looked for, which takes time in proportion to the names there are."""
 
@@ -116,6 +121,20 @@ class Findings:
         if known is None or line < known.line:
             self.needed[name] = NeededInput(name, line)
             self.places[name] = path
+
+    def runs_file(self, path: KeyPath, step: PipelineStep) -> None:
+        """Note that the step at `path` runs a file, where the file alone says which."""
+        file = step.pipeline_file
+        if file is None or is_template(file):
+            return
+        mark, config = self.marks.find((*path, "pipeline_file")), step.child_config
+        key_path = written((*path, "pipeline_file"))
+        given = frozenset(step.inputs)
+        self.child_files.append(
+            ChildFile(
+                file, step.name, mark.line, mark.column, key_path, given, config.inherit_context, config.max_depth
+            )
+        )
 
     def _add(self, severity: Any, path: KeyPath, message: str, hint: str | None, line_in_text: int | None) -> None:
         mark = self.marks.find(path)

@@ -30,12 +30,26 @@ MODEL_LANES = frozenset(["claude", "gemini", "openai"])
 ASSUMPTIONS = (
     f"a token is {CHARACTERS_PER_TOKEN} characters",
     f"an answer has max_tokens, or {ASSUMED_OUTPUT_TOKENS} tokens where none is set",
-    "each condition holds, each branch of a switch is taken, and nothing is tried twice",
+    "each condition holds, each branch of a switch is taken, and nothing fails: no second try, no step of on_error",
     "a model with tools answers at once; a loop whose length is not known runs once",
     "an earlier answer in a prompt is as long as is assumed of it",
 )
 FileLength = Callable[[str], int | None]
 """Characters of a file by the path of its segment; None where it cannot be known."""
+MOST_DEEP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPipeline:
+    """The pipeline of a file that a step runs, and how files named in it are found."""
+
+    pipeline: Pipeline
+    file_length: FileLength
+    open_child: "OpenChild"
+
+
+OpenChild = Callable[[str], ChildPipeline | None]
+"""Opens the pipeline of a file by its name; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +80,43 @@ class _Known:
 
     values: Mapping[str, Any]
     file_length: FileLength
+    open_child: OpenChild
     answers: dict[str, int] = field(default_factory=dict)
+    depth: int = 0
+    """How many pipelines stand around the step."""
+
+    def child(self, step: PipelineStep) -> ChildPipeline | None:
+        """What a step of the type `pipeline` runs; None where nobody can know it."""
+        if step.pipeline is not None:
+            return ChildPipeline(step.pipeline, self.file_length, self.open_child)
+        file = step.pipeline_file
+        if file is None or templates.is_template(file) or self.depth >= MOST_DEEP:
+            return None
+        return self.open_child(file)
 
 
 def planned_steps(
-    pipeline: Pipeline, inputs: Mapping[str, Any], file_length: FileLength = lambda path: None
+    pipeline: Pipeline,
+    inputs: Mapping[str, Any],
+    file_length: FileLength = lambda path: None,
+    open_child: OpenChild = lambda file: None,
 ) -> tuple[PlannedStep, ...]:
-    """Every step of the pipeline in the order of the file, those inside of others below them."""
+    """Every step of the pipeline in the order of the file, those inside of others below them.
+
+    Then those of `on_error`, which are taken to run no time.
+    """
+    known = _Known({**_own_values(pipeline), **inputs}, file_length, open_child)
+    return (*_planned(pipeline, pipeline.steps, "", 1, known), *_handlers(pipeline, "", known))
+
+
+def _own_values(pipeline: Pipeline) -> dict[str, Any]:
     declared = {name: one.default for name, one in pipeline.inputs.items() if not one.must_be_given}
-    known = _Known({**pipeline.global_vars, **pipeline.variables, **declared, **inputs}, file_length)
-    return tuple(_planned(pipeline, pipeline.steps, "", 1, known))
+    return {**pipeline.global_vars, **pipeline.variables, **declared}
+
+
+def _handlers(pipeline: Pipeline, above: str, known: _Known) -> Iterator[PlannedStep]:
+    for one in _planned(pipeline, pipeline.on_error, above, 0, known):
+        yield replace(one, note="; ".join(filter(None, (one.note, "runs only where the run fails"))))
 
 
 def _planned(
@@ -85,15 +126,23 @@ def _planned(
     for step in steps:
         one = _one(pipeline, step, needs[step.name], known)
         yield replace(one, path=above + step.name, times=times)
-        if isinstance(step, PipelineStep) and step.pipeline is not None:
-            within = replace(known, values={**known.values, **step.inputs}, answers={})
-            yield from _planned(step.pipeline, step.pipeline.steps, f"{above}{step.name}/", times, within)
+        if isinstance(step, PipelineStep) and (child := known.child(step)) is not None:
+            yield from _of_child(child, step, f"{above}{step.name}/", times, known)
         for inner, count in _inner(step):
             total = None if count is None or times is None else count * times
             found = list(_planned(pipeline, inner, f"{above}{step.name}/", total, known))
             answered = sum(planned.output_tokens for planned in found) * (count or 1)
             known.answers[step.name] = known.answers.get(step.name, 0) + answered
             yield from found
+
+
+def _of_child(
+    child: ChildPipeline, step: PipelineStep, above: str, times: int | None, known: _Known
+) -> Iterator[PlannedStep]:
+    values = {**known.values, **_own_values(child.pipeline), **step.inputs}
+    within = _Known(values, child.file_length, child.open_child, depth=known.depth + 1)
+    yield from _planned(child.pipeline, child.pipeline.steps, above, times, within)
+    yield from _handlers(child.pipeline, above, within)
 
 
 def _inner(step: Step) -> Iterator[tuple[Sequence[Step], int | None]]:
@@ -132,7 +181,7 @@ def _one(pipeline: Pipeline, step: Step, needs: tuple[str, ...], known: _Known) 
         path=step.name, type=step.type, lane=step.lane, needs=needs,
         condition=None if step.condition is None else condition_text(step.condition),
         timeout_s=effective.timeout_s, retry=effective.retry, continue_on_error=effective.continue_on_error,
-        cache_ttl_s=effective.cache.ttl_seconds if effective.cache else None, note=_note(step),
+        cache_ttl_s=effective.cache.ttl_seconds if effective.cache else None, note=_note(step, known),
     )  # fmt: skip
     if step.lane not in MODEL_LANES:
         return planned
@@ -145,10 +194,10 @@ def _one(pipeline: Pipeline, step: Step, needs: tuple[str, ...], known: _Known) 
     )  # fmt: skip
 
 
-def _note(step: Step) -> str | None:
+def _note(step: Step, known: _Known) -> str | None:
     match step:
         case PipelineStep(pipeline_file=str() as file):
-            return f"runs {file}, which is not counted"
+            return f"runs {file}" if known.child(step) else f"runs {file}, which is not counted"
         case ForLoopStep() | ClaudeBatchStep():
             return f"{step.most_in_flight()} at once"
         case RepeatStep():

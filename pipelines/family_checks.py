@@ -43,6 +43,7 @@ def _unwrapped(raw: Any, path: KeyPath) -> tuple[Any, KeyPath]:
 def _check_child(place: DraftStep, step: PipelineStep, raw: dict[str, Any], draft: Draft, findings: Findings) -> None:
     written = _at(raw, place.path[len(draft.prefix) :]).get("pipeline")
     inner, path = _unwrapped(written, (*place.path, "pipeline"))
+    findings.runs_file(place.path, step)
     outputs = enumerate(step.child_outputs())
     if step.pipeline is None or not isinstance(inner, dict):
         for index, one in outputs:
@@ -51,7 +52,7 @@ def _check_child(place: DraftStep, step: PipelineStep, raw: dict[str, Any], draf
             list(references_of(where, one.path, findings, expression=not is_template(one.path)))
         return
     wanted = tuple(((*place.path, "outputs", index), expression_of(one.path, inner)) for index, one in outputs)
-    child = Findings(findings.file, findings.marks, findings.problems)
+    child = Findings(findings.file, findings.marks, findings.problems, child_files=findings.child_files)
     check_family(inner, step.pipeline, path, child, wanted=wanted)
     for name, where in child.places.items():
         _need_of_child(name, where, step, draft, findings)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from elexirion.pipelines.child_files import ChildFile
 from elexirion.pipelines.draft import Findings
 from elexirion.pipelines.family_checks import check_family
 from elexirion.pipelines.form_errors import note_form_errors
@@ -27,6 +28,8 @@ class Loaded:
     needed_inputs: tuple[NeededInput, ...]
     definition: dict[str, Any]
     sha256: str
+    child_files: tuple[ChildFile, ...] = ()
+    """The files that its steps run; the loader opens none of them."""
 
 
 def load(text: str, file: str) -> Loaded:
@@ -44,7 +47,7 @@ def load(text: str, file: str) -> Loaded:
     needed = tuple(sorted(findings.needed.values(), key=lambda one: (one.line, one.name)))
     definition = pipeline.definition()
     ordered = tuple(sorted(warnings, key=lambda problem: (problem.line, problem.column)))
-    return Loaded(pipeline, ordered, needed, definition, definition_sha256(definition))
+    return Loaded(pipeline, ordered, needed, definition, definition_sha256(definition), tuple(findings.child_files))
 
 
 def load_file(path: Path | str) -> Loaded:

@@ -52,10 +52,26 @@ def render_step(
     effective = pipeline.effective(step)
     step = effective.step
     rendering = _Rendering(pipeline, scope, read_file, evaluated or {})
-    config = step.config(effective.options, rendering)
+    config = _with_schema(step, step.config(effective.options, rendering))
     target = _output_path(step.output_to_file, effective.output_dir, rendering)
     variables = config["variables"] if step.lane is None and "variables" in config else None
     return RenderedStep(config, target, variables, tuple(rendering.files))
+
+
+def _with_schema(step: Step, config: dict[str, Any]) -> dict[str, Any]:
+    """Of a step type whose worker knows nothing of `output_schema`, the result is checked by `result_schema`."""
+    if step.lane is None or step.output_schema is None or "output_schema" in config:
+        return config
+    return {**config, "result_schema": step.output_schema}
+
+
+def rendered_output_file(
+    pipeline: Pipeline, step: Step, scope: Scope, read_file: ReadFile, evaluated: Evaluated | None = None
+) -> str | None:
+    """The step's `output_to_file` alone, once there is a result to write; raises TemplateError."""
+    effective = pipeline.effective(step)
+    rendering = _Rendering(pipeline, scope, read_file, evaluated or {})
+    return _output_path(step.output_to_file, effective.output_dir, rendering)
 
 
 def condition_holds(
@@ -98,6 +114,12 @@ def isolated_in_step(pipeline: Pipeline, step: Step | str) -> tuple[Isolated, ..
     sources = [*effective.step.uses(), *templates_in(effective.options, ())]
     found = (isolated for isolated in map(_of_use, sources) if isolated is not None and parsed(isolated).isolated)
     return tuple(dict.fromkeys(found))
+
+
+def isolated_in_output_file(step: Step) -> tuple[Isolated, ...]:
+    """The template of a step's `output_to_file`, where it must be evaluated elsewhere."""
+    found = (Isolated("template", use.source) for use in templates_in(step.output_to_file, ()))
+    return tuple(isolated for isolated in found if parsed(isolated).isolated)
 
 
 def isolated_in_condition(pipeline: Pipeline, step: Step | str) -> tuple[Isolated, ...]:

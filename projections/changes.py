@@ -37,7 +37,7 @@ def with_step(state: RunState, path: str, **changes: Any) -> RunState:
     state = _begun(state, path)
     live = state.live
     if after.done and path in live:
-        live = _without(live, lambda one: one == path)
+        live = _without_key(live, path)
     elif not after.done and path not in live:
         live = with_entry(live, path, None)
     return changed(state, steps=with_entry(state.steps, path, after), live=live)
@@ -59,7 +59,7 @@ def _begun(state: RunState, path: str) -> RunState:
 def with_execution(state: RunState, id: str, **changes: Any) -> RunState:
     """The state with one execution changed."""
     execution = changed(state.executions[id], **changes)
-    opened = state.opened if execution.open else _without(state.opened, lambda one: one == id)
+    opened = state.opened if execution.open else _without_key(state.opened, id)
     return changed(state, executions=with_entry(state.executions, id, execution), opened=opened)
 
 
@@ -123,6 +123,12 @@ def at_rest(known: StepState) -> StepState:
     if known.status == "waiting":
         return changed(known, status="failed", due_at=None)
     return changed(known, status="pending", due_at=None) if known.status in BUSY else known
+
+
+def _without_key(entries: dict[str, Entry], key: str) -> dict[str, Entry]:
+    copy = entries.copy()
+    copy.pop(key, None)
+    return copy
 
 
 def _without(entries: dict[str, Entry], gone: Callable[[str], bool]) -> dict[str, Entry]:

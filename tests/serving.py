@@ -12,6 +12,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,20 @@ class CommandLine:
         return [sys.executable, "-m", "elexirion.console.main", *map(str, words)]
 
 
+@contextmanager
+def workers_stopped_after(home: Path) -> Iterator[None]:
+    """Background workers of the home end with the block, however this process ends."""
+    guard = subprocess.Popen(
+        [sys.executable, "-m", "tests.serving", str(home)], stdin=subprocess.PIPE, start_new_session=True, cwd=ROOT
+    )
+    try:
+        yield
+    finally:
+        assert guard.stdin is not None
+        guard.stdin.close()
+        guard.wait(90)
+
+
 @pytest.fixture(scope="session")
 def served(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     """A command line whose first `run` has brought up a worker of its own, as it does for everybody."""
@@ -81,18 +96,11 @@ def served(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Com
         {"ELEXIRION_KAFKA": kafka, "ELEXIRION_TOPIC_PREFIX": f"cli-{uuid.uuid4().hex[:8]}.",
          "ELEXIRION_HOME": str(home), "ELEXIRION_OFFLINE_TOKENS_PER_S": "2000"},
     )  # fmt: skip
-    guard = subprocess.Popen(
-        [sys.executable, "-m", "tests.serving", str(home)], stdin=subprocess.PIPE, start_new_session=True, cwd=ROOT
-    )
-    try:
+    with workers_stopped_after(home):
         first = line("run", line.file("first.yaml", ONE_STEP), timeout_s=90)
         assert first.returncode == 0, first.stdout + first.stderr
         assert "Worker started in the background" in first.stderr
         yield line
-    finally:
-        assert guard.stdin is not None
-        guard.stdin.close()
-        guard.wait(90)
 
 
 if __name__ == "__main__":

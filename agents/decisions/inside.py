@@ -44,23 +44,28 @@ def inside(view: View, planned: StepPlan, known: StepState, go: bool, in_block: 
 def _items(
     view: View, planned: StepPlan, items: Items, known: StepState, inside: Inside, go: bool
 ) -> Iterator[RecordModel]:
-    begun = [(items.leaf(index), item) for index, item in _begun_items(view, known)]
-    given_up = [Failed(item.name, failure) for leaf, item in begun if (failure := _holds_up(leaf, item))]
+    open_items, resting = _begun_items(view, items, known)
+    given_up = [Failed(item.name, failure) for leaf, item in resting if (failure := _holds_up(leaf, item))]
     held_up = bool(given_up) and not planned.continue_on_error
-    open_items = sum(item.status == "open" for _, item in begun)
     if go and not held_up:
-        yield from _next_items(view, items, known, begun, items.most - open_items)
-    if held_up and not open_items:
+        yield from _next_items(view, items, known, resting, items.most - open_items)
+    if open_items:
+        return
+    if held_up:
         yield _because_of(known, given_up[0])
-    elif inside.begun == (inside.count or 0) and all(final_failure(leaf, item) for leaf, item in begun):
+    elif inside.begun == (inside.count or 0) and all(final_failure(leaf, item) for leaf, item in resting):
         yield from _conclude(view, known, "completed")
 
 
-def _begun_items(view: View, known: StepState) -> list[tuple[int, StepState]]:
-    """Items that began and are not done, in the order of the items: those that are done are never looked at again."""
+def _begun_items(view: View, items: Items, known: StepState) -> tuple[int, list[tuple[StepPlan, StepState]]]:
+    """How many items run, and those that began, do not run and are not done, in the order of the items.
+
+    Those that are done are never looked at again: there may be thousands of them.
+    """
     prefix = f"{known.name}/"
     found = [view.state.steps[path] for path in view.state.live if path.startswith(prefix)]
-    return sorted(((int(item.name.removeprefix(prefix)), item) for item in found), key=lambda item: item[0])
+    resting = {int(item.name.removeprefix(prefix)): item for item in found if item.status != "open"}
+    return len(found) - len(resting), [(items.leaf(index), resting[index]) for index in sorted(resting)]
 
 
 def _holds_up(leaf: StepPlan, item: StepState) -> Failure | None:
@@ -68,12 +73,12 @@ def _holds_up(leaf: StepPlan, item: StepState) -> Failure | None:
 
 
 def _next_items(
-    view: View, items: Items, known: StepState, begun: list[tuple[StepPlan, StepState]], free: int
+    view: View, items: Items, known: StepState, resting: list[tuple[StepPlan, StepState]], free: int
 ) -> Iterator[RecordModel]:
-    for leaf, item in begun:
+    for leaf, item in resting:
         if item.status == "failed":
             yield from steps.retry(view, leaf, item)
-    ready = [(leaf, item) for leaf, item in begun if item.status in ("pending", "waiting") and not _early(view, item)]
+    ready = [(leaf, item) for leaf, item in resting if item.status in ("pending", "waiting") and not _early(view, item)]
     for leaf, item in islice(chain(ready, _fresh_items(view, items, known)), max(free, 0)):
         yield from steps.start(view, leaf, item)
 
@@ -225,7 +230,9 @@ def _branch(
 def _conclude(view: View, known: StepState, because: str) -> Iterator[RecordModel]:
     answer = view.answer(AboutResult(known.name, because))
     if isinstance(answer, Joined):
-        yield step.StepConcluded(step=known.name, result=answer.value, ended_because=because)
+        yield step.StepConcluded(
+            step=known.name, result=answer.value, ended_because=answer.ended_because or because
+        )  # fmt: skip
     elif isinstance(answer, NotPossible):
         yield step.StepRefused(step=known.name, failure=answer.failure)
 
@@ -236,9 +243,10 @@ def _because_of(known: StepState, failed: Failed) -> RecordModel:
 
 
 def _named(failed: Failed) -> Failure:
-    """The failure of a step inside, saying which; it spends no attempt of the step around it."""
-    kind = failed.failure.kind if not failed.failure.transient else "step_error"
-    return Failure(kind=kind, message=f"{failed.path}: {failed.failure.message}", status=failed.failure.status)
+    """The failure of a step inside, saying which, the innermost; it spends no attempt of the step around it."""
+    kind, message = failed.failure.kind if not failed.failure.transient else "step_error", failed.failure.message
+    said = message if message.startswith(f"{failed.path}/") else f"{failed.path}: {message}"
+    return Failure(kind=kind, message=said, status=failed.failure.status)
 
 
 def _at(view: View, path: str) -> StepState:

@@ -78,12 +78,15 @@ class Appender:
     async def raw(
         self,
         topic: str,
-        value: bytes,
+        value: bytes | None,
         key: str | None,
         partition: int | None = None,
         sent_headers: list[tuple[str, bytes]] | None = None,
     ) -> "asyncio.Future[RecordMetadata]":
-        """Send bytes; raises RecordTooLargeError or ProducerFatalError at once, otherwise ask the future."""
+        """Send bytes, or with None a tombstone.
+
+        Raises RecordTooLargeError, ProducerFatalError or AppendUnknownError at once, otherwise ask the future.
+        """
         encoded_key = key.encode() if key is not None else None
         try:
             sent = await self._producer.send(

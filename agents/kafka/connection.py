@@ -6,12 +6,27 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from elexirion.agents.kafka.errors import BrokerUnreachableError
 from elexirion.events.topics import MAX_RECORD_BYTES
 
 CONNECT_TIMEOUT_S = 10.0
 FETCH_BYTES = 16 * 1024 * 1024
+
+
+class WidenedProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka is untyped
+    """A producer for topics that get more partitions: it asks for them anew before it refuses one."""
+
+    async def send(
+        self, topic: str, value: Any = None, key: Any = None, partition: int | None = None, timestamp_ms: Any = None,
+        headers: Any = None,
+    ) -> Any:  # fmt: skip
+        """As that of aiokafka; raises UnknownTopicOrPartitionError where the broker does not know the partition yet."""
+        if partition is not None and partition not in await self.partitions_for(topic):
+            await self.client.force_metadata_update()
+            if partition not in await self.partitions_for(topic):
+                raise UnknownTopicOrPartitionError(f"{topic} has no partition {partition}")
+        return await super().send(topic, value, key, partition, timestamp_ms, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +38,7 @@ class KafkaAddress:
 
     def producer(self) -> AIOKafkaProducer:
         """An idempotent producer that acknowledges after all replicas."""
-        return AIOKafkaProducer(
+        return WidenedProducer(
             bootstrap_servers=self.bootstrap, client_id=self.client_id, acks="all", enable_idempotence=True,
             linger_ms=0, max_request_size=MAX_RECORD_BYTES, retry_backoff_ms=50, request_timeout_ms=10_000,
         )  # fmt: skip

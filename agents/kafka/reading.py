@@ -1,6 +1,6 @@
 """Reading topics without a group: bounded scans and positions by offset."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,3 +76,50 @@ async def _drop_finished(
     for tp in list(left):
         if await consumer.position(tp) >= ends[tp]:
             left.discard(tp)
+
+
+class PartitionReader:
+    """Reads one partition of a topic at a time, over a connection that is made once and kept."""
+
+    def __init__(self, address: KafkaAddress, topic: str) -> None:
+        self._address = address
+        self._topic = topic
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def read(self, partition: int, start: int, take: Callable[[Any], None]) -> None:
+        """Hand every message from offset `start` to the end as it is now to `take`; one reading at a time.
+
+        Raises KafkaError or KafkaProblem; what was handed over by then stays handed over.
+        """
+        tp = TopicPartition(self._topic, partition)
+        try:
+            consumer = await self._connected()
+            ends = await consumer.end_offsets([tp])
+            if start < ends[tp]:
+                await self._read(consumer, tp, start, ends, take)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the connection; the next reading makes another."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = self._address.consumer()
+            await connect(consumer, self._address.bootstrap)
+            self._consumer = consumer
+        return self._consumer
+
+    async def _read(
+        self, consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, ends: dict[TopicPartition, int],
+        take: Callable[[Any], None],
+    ) -> None:  # fmt: skip
+        consumer.assign([tp])
+        consumer.seek(tp, start)
+        async for message in _until(consumer, ends, {tp}):
+            take(message)
+        consumer.pause(tp)  # or it would go on fetching what nobody asked for

@@ -1,5 +1,6 @@
 """The run that a `pipeline` step asks for, checked before it is asked for; what parent and child tell each other."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,22 @@ from elexirion.pipelines.prompts import ReadFile
 from elexirion.pipelines.steps.pipeline_step import PipelineStep
 from elexirion.projections.run_state import Child, RunState
 
+FindFile = Callable[[str], Path]
+
 
 def called(
-    state: RunState, step: PipelineStep, path: str, config: dict[str, Any], timeout_s: float | None,
-    read_file: ReadFile, checker: StartCheck,
+    state: RunState, step: PipelineStep, path: str, config: dict[str, Any], variables: Mapping[str, Any],
+    timeout_s: float | None, read_file: ReadFile, find_file: FindFile, checker: StartCheck,
 ) -> Calling | NotPossible:  # fmt: skip
-    """What the child run will be, or why there can be none; `config` is the step's, rendered."""
+    """What the child run will be, or why there can be none.
+
+    `config` is the step's, rendered; `variables` are all that hold where it stands.
+    """
     depth = (state.parent.depth if state.parent else 0) + 1
     if depth > config["max_depth"]:
         return _refused(path, f"pipelines run {depth} deep, and `max_depth` is {config['max_depth']}")
     file = config["pipeline_file"]
-    if file is not None and _file_of(state.source, file) in _files(state):
+    if file is not None and str(find_file(file)) in _files(state):
         return _refused(path, f"the pipeline file {file} is running already above this step: it would never end")
     try:
         document = step.inline_definition() or _from_file(step, file, read_file, checker)
@@ -33,8 +39,10 @@ def called(
         return _refused(path, "\n".join(str(problem) for problem in invalid.errors))
     except (OSError, ValueError) as error:
         return _refused(path, f"the pipeline file {file} cannot be read: {error}")
-    inherited = {**state.inputs, **state.variables} if config["inherit_context"] else {}
-    source = state.source if file is None else _source(state.source, file)
+    inherited = {**variables, **state.inputs} if config["inherit_context"] else {}
+    source = state.source if file is None else RunSource(
+        file=file, folder=str(find_file(file).parent), cwd=state.source.cwd
+    )  # fmt: skip
     calling = Calling(Inline(value=document), {**inherited, **config["inputs"]}, source, timeout_s)
     checked = checker.check(StartRun(pipeline=document, source=source, inputs=calling.inputs))
     return _refused(path, checked.reason) if isinstance(checked, NotLoadable) else calling
@@ -49,19 +57,13 @@ def _refused(path: str, message: str) -> NotPossible:
     return NotPossible(Failure(kind="evaluation", message=f"step {path}: {message}"))
 
 
-def _source(above: RunSource, file: str) -> RunSource:
-    return RunSource(file=file, folder=str(Path(_file_of(above, file)).parent), cwd=above.cwd)
-
-
-def _file_of(source: RunSource, file: str) -> str:
-    """The file as one text, wherever it is named from."""
-    return str(Path(source.folder or source.cwd or ".", file).resolve())
-
-
 def _files(state: RunState) -> tuple[str, ...]:
-    own = state.source.file
-    above = state.parent.files if state.parent else ()
-    return (*above, str(Path(state.source.cwd or state.source.folder or ".", own).resolve())) if own else above
+    """The pipeline files of this run and of those above it, each as one text wherever it is named from."""
+    source, above = state.source, state.parent.files if state.parent else ()
+    if source.file is None:
+        return above
+    named = Path(source.folder, Path(source.file).name) if source.folder else Path(source.cwd or ".", source.file)
+    return (*above, str(named.resolve()))
 
 
 def start_child(state: RunState, child: Child, pipeline: Any) -> Record:

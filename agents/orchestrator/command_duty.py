@@ -4,16 +4,24 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 
-from elexirion.agents.decide import BATCH, decide, look
-from elexirion.agents.evaluated import Answer
+import structlog
+from elexirion.agents.decide import BATCH, decide, look, number
+from elexirion.agents.evaluated import Answer, Joined, NotPossible
+from elexirion.agents.kafka.errors import KafkaProblem
 from elexirion.agents.orchestrator.command_desk import StartChecker, outcome
 from elexirion.agents.orchestrator.desk import RunDesk
-from elexirion.agents.orchestrator.partitions import Partitions
+from elexirion.agents.orchestrator.partitions import Owned, Partitions
 from elexirion.agents.orchestrator.run_unit import RunPlans
-from elexirion.agents.questions import Question
+from elexirion.agents.questions import AboutChild, Question
 from elexirion.events import run
 from elexirion.events.envelope import Record
+from elexirion.events.run import ChildRunEnded
 from elexirion.projections.evolve import begin
+from elexirion.projections.run_state import RunState
+
+log = structlog.get_logger(__name__)
+
+AGAIN_S = 0.1
 
 
 class CommandDuty:
@@ -50,9 +58,55 @@ class CommandDuty:
             if self._desk.busy(run_id):
                 continue
             state, ended = owned.fold.runs.get(run_id), owned.fold.ended.get(run_id)
+            if state is not None and not await self._shared(state, owned):
+                continue
             record = outcome(pending, state, ended, self._checker, partial(self._desk.facts, state))
+            if state is not None and isinstance(record.data, ChildRunEnded):
+                wanted = await self._as_wanted(state, record, record.data)
+                if wanted is None or not self._as_it_was(state, owned):
+                    self._again(owned)
+                    continue
+                record = wanted
             await self._desk.append(run_id, [record, *await self._first_steps(record)])
             await asyncio.sleep(0)
+
+    async def _shared(self, state: RunState, owned: Owned) -> bool:
+        """Whether all that the run said in shared sessions is on its way: a command may be its end."""
+        shared = await self._desk.sessions.publish(state) and self._as_it_was(state, owned)
+        if not shared:
+            self._again(owned)
+        return shared
+
+    def _as_it_was(self, state: RunState, owned: Owned) -> bool:
+        """Whether the run may be decided by this very state."""
+        return owned.fold.runs.get(state.run_id) is state and not self._desk.busy(state.run_id)
+
+    def _again(self, owned: Owned) -> None:
+        """Look at the partition's commands again soon."""
+        asyncio.get_running_loop().call_later(AGAIN_S, self.due, owned.fold.partition)
+
+    async def _as_wanted(self, state: RunState, record: Record, ended: ChildRunEnded) -> Record | None:
+        """The end of a child run, by what its step asks of its result: it may not be what is wanted.
+
+        None where its result cannot be read now.
+        """
+        if ended.status != "completed" or ended.result is None:
+            return record
+        try:
+            answer = await self._plans.answer(state, AboutChild(ended.step, ended.result))
+        except KafkaProblem as problem:
+            log.warning("the result of a child run cannot be read", run_id=state.run_id, problem=str(problem))
+            return None
+        match answer:
+            case Joined() as joined if joined.value == ended.result:
+                return record
+            case Joined() as joined:
+                data = ended.model_copy(update={"result": joined.value})
+            case NotPossible() as refused:
+                data = ended.model_copy(update={"status": "failed", "result": None, "failure": refused.failure})
+            case _:
+                return record
+        return number(state, data, self._desk.facts(state), record.causation_id)
 
     async def _first_steps(self, record: Record) -> list[Record]:
         """What follows a RunStarted at once, numbered after it: where it is refused, these fall with it.

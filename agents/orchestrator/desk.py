@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -17,6 +17,8 @@ from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Owned, Partitions, deciding
 from elexirion.agents.orchestrator.run_supervisor import RunSupervisor
 from elexirion.agents.orchestrator.run_unit import RunPlans
+from elexirion.agents.orchestrator.session_log import SessionLog
+from elexirion.agents.orchestrator.session_writer import SessionWriter
 from elexirion.agents.orchestrator.successor import successor_record
 from elexirion.agents.orchestrator.unread import Unread
 from elexirion.agents.orchestrator.waiting import LaneQueues
@@ -29,6 +31,9 @@ from elexirion.projections.fleet import Fleet
 from elexirion.projections.run_state import RunState
 
 log = structlog.get_logger(__name__)
+
+SETTLED_SOON = timedelta(milliseconds=30)
+"""A session on another partition takes what is said to it within so much time, give or take."""
 
 
 class RunDesk:
@@ -44,6 +49,7 @@ class RunDesk:
         index: OpenExecutions,
         fleet: Callable[[], Fleet],
         load: Callable[[Value], Awaitable[Any]],
+        sessions: SessionLog,
     ) -> None:
         self._load = load
         self._settings = settings
@@ -55,6 +61,7 @@ class RunDesk:
         self._queues = LaneQueues()
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._sent: set[str] = set()
+        self.sessions = SessionWriter(plans, self.command, sessions)
         self.unread = Unread(settings.read_back_timeout_s)
         self.runs = RunSupervisor(self, plans, self._quarantine)
 
@@ -118,7 +125,10 @@ class RunDesk:
             log.warning("a decision may not be in the log; it is looked for", run_id=run_id, problem=str(problem))
 
     async def start_others(self, state: RunState) -> bool:
-        """Publish the StartRun of the chain's next run and of each child, once in this life."""
+        """Publish the StartRun of the chain's next run and of each child, once in this life, and what it shares."""
+        if not await self.sessions.settle(state):
+            self.alarm(state.run_id, utc_now() + SETTLED_SOON)
+            return False
         asked = [successor_record(state)] if state.successor else []
         for child in state.children.values():
             if child.command_id not in self._sent:
@@ -145,7 +155,7 @@ class RunDesk:
 
     async def _quarantine(self, run_id: str, reason: BaseException) -> None:
         state = self.state(run_id)
-        if state is None or self.busy(run_id):
+        if state is None or self.busy(run_id) or not await self.sessions.publish(state):
             return
         said = f"working on the run crashed again and again: {type(reason).__name__}: {reason}"
         data = run.RunQuarantined(reason=said, crashes=4, context_hash="")
@@ -193,3 +203,5 @@ class RunDesk:
             self._sent.discard(state.successor.command_id)
         for child in state.children.values() if state else ():
             self._sent.discard(child.command_id)
+        if state:
+            self.sessions.forget(state)

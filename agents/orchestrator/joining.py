@@ -43,9 +43,14 @@ async def _item(known: StepState | None, index: int, key: str, views: StepViews)
 
 
 async def _turns(state: RunState, path: str, step: CompositeStep, inside: Inside, views: StepViews) -> list[Part]:
-    """All turns up to the first that ended the loop: which others had begun by then is a matter of speed."""
-    last = min((index for index, because in inside.turns.items() if because == "break"), default=len(inside.turns))
-    return [await _turn(state, path, step, inside, index, views) for index in range(min(last + 1, len(inside.turns)))]
+    return [await _turn(state, path, step, inside, index, views) for index in turns_that_count(inside)]
+
+
+def turns_that_count(inside: Inside) -> list[int]:
+    """All turns up to the first that broke the loop off: which others had begun by then is a matter of speed."""
+    turns = sorted(inside.turns)
+    broke = next((index for index in turns if inside.turns[index] == "break"), None)
+    return turns if broke is None else turns[: broke + 1]
 
 
 async def _turn(state: RunState, path: str, step: CompositeStep, inside: Inside, index: int, views: StepViews) -> Part:

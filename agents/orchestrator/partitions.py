@@ -4,6 +4,7 @@ The group's assignment is a hint about who decides; correctness comes from the f
 a partition is read from where its fold stands, never from a committed offset.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,7 +112,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 self.owned[tp.partition].target = end
 
 
-def deciding(owned: dict[int, Owned], partition: int) -> Owned | None:
+def deciding(owned: Mapping[int, Owned], partition: int) -> Owned | None:
     """The partition, where we own it and have read it to its end."""
     known = owned.get(partition)
     return known if known and known.caught_up else None

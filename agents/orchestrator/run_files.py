@@ -32,6 +32,11 @@ def reader(settings: Settings, source: RunSource, workspace: str) -> Callable[[s
     return read
 
 
+def finder(settings: Settings, source: RunSource) -> Callable[[str], Path]:
+    """Finds the file that a `reader` reads for a path."""
+    return lambda path: _find(path, bases(settings, source))
+
+
 def bases(settings: Settings, source: RunSource) -> list[Path]:
     """Folders in which relative paths are looked up, first found first used.
 
@@ -55,7 +60,7 @@ def _find(path: str, folders: list[Path]) -> Path:
 
 def workspace_of(source: RunSource, pipeline: Pipeline) -> dict[str, Any]:
     """The folders that a worker opens to a step: where the run was started, its own two, and what it may read."""
-    roots = [folder for folder in (source.folder, source.cwd) if folder]
+    roots = [*(folder for folder in (source.folder, source.cwd) if folder), "."]
     return {
         "base": source.cwd or source.folder, "workspace_dir": pipeline.workspace_dir,
         "output_dir": pipeline.defaults.output_dir or pipeline.output_dir, "read_roots": list(dict.fromkeys(roots)),

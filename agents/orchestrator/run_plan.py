@@ -7,6 +7,7 @@ from elexirion.agents.resilience.backoff import RetryRule
 from elexirion.pipelines.effective import EffectiveStep
 from elexirion.pipelines.graph import dependencies_of
 from elexirion.pipelines.schema import Pipeline
+from elexirion.pipelines.shared_sessions import added_to
 from elexirion.pipelines.steps.composite import BranchStep, CompositeStep, ItemsStep, LoopStep, RepeatStep
 from elexirion.pipelines.steps.step import Step
 
@@ -18,6 +19,7 @@ def plan_of(pipeline: Pipeline, max_attempts: int) -> RunPlan:
         steps=_block(pipeline, pipeline.steps, max_attempts),
         on_error=_block(pipeline, pipeline.on_error, max_attempts),
         limits=Limits(limits.max_total_steps, limits.max_cost_usd, limits.max_tokens, limits.max_execution_time_s),
+        adds_to=added_to(pipeline),
     )
 
 

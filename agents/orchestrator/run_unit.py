@@ -61,7 +61,7 @@ class Desk(Protocol):
         ...
 
     async def start_others(self, state: RunState) -> bool:
-        """Publish the commands that start the runs it asked for; whether all are acknowledged."""
+        """Publish the commands that other runs get from it; whether nothing has to be waited for."""
         ...
 
     def wait_for_lanes(self, run_id: str, lanes: set[str]) -> None:
@@ -158,14 +158,14 @@ class StepsService(Supervised):
         state = self._desk.state(self._run_id)
         if state is None or self._desk.busy(self._run_id):
             return
-        facts, looked, waited = await self._context.answered(state, self._desk.facts(state, BATCH))
         if not await self._desk.start_others(state):
             return
+        facts, looked, waited = await self._context.answered(state, self._desk.facts(state, BATCH))
         if self._desk.state(self._run_id) is not state or self._desk.busy(self._run_id):
             self._woken.set()
             await asyncio.sleep(0)
             return
-        if waited or state.successor or state.children:  # what is known outside of the log may be old by now
+        if waited:  # what is known outside of the log may be old by now
             facts = replace(self._desk.facts(state, BATCH), answers=facts.answers)
         await self._decide(state, facts, looked.lanes)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from elexirion.agents.orchestrator.joining import turns_that_count
 from elexirion.agents.orchestrator.located import BlockPlace, Frame, Located
 from elexirion.agents.orchestrator.session_history import histories
 from elexirion.agents.orchestrator.step_views import StepViews
@@ -11,10 +12,15 @@ from elexirion.events.envelope import utc_now, utc_text
 from elexirion.pipelines.graph import dependencies_of
 from elexirion.pipelines.names import Scope, StepView
 from elexirion.pipelines.schema import Pipeline
-from elexirion.pipelines.steps.composite import BranchStep, CompositeStep, LoopStep, RepeatStep
+from elexirion.pipelines.steps.composite import BranchStep, CompositeStep, LoopStep, RepeatStep, nested
+from elexirion.pipelines.steps.set_variable import SetVariableStep
 from elexirion.pipelines.steps.step import Step
+from elexirion.projections.file_order import places
+from elexirion.projections.paths import turn_around
 from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import Inside
+
+NOT_RUN = StepView.of(None, status="skipped")
 
 
 async def scope_of(state: RunState, pipeline: Pipeline, located: Located, views: StepViews) -> Scope:
@@ -29,13 +35,22 @@ async def scope_of_turn(
     assert isinstance(loop.step, CompositeStep)
     frame = Frame(loop.step, loop.path, index)
     scope = await _scope(state, pipeline, loop, views, (*loop.frames, frame))
-    last = index if ended else index - 1
-    if last < 0 or (isinstance(loop.step, LoopStep) and not ended):
+    last = index if ended else _turn_before(state, loop, index)
+    if last is None:
         return scope
     inner: dict[str, StepView] = {}
     await _add(inner, state, BlockPlace(loop.step.blocks()[0].steps, f"{loop.path}/{last}/"), views)
-    variables = {**scope.variables, **_of_turn(state, f"{loop.path}/{last}/")}
+    variables = {**scope.variables, **_of_turn(state, pipeline, f"{loop.path}/{last}")}
     return replace(scope, steps={**scope.steps, **inner}, variables=variables)
+
+
+def _turn_before(state: RunState, loop: Located, index: int) -> int | None:
+    """The last turn that ran, where all turns before this one are over; a skipped one left nothing to see."""
+    inside = state.steps[loop.path].inside
+    if inside is None or (isinstance(loop.step, LoopStep) and loop.step.most_in_flight() > 1):
+        return None
+    ran = (turn for turn, because in inside.turns.items() if turn < index and because != "skipped")
+    return max(ran, default=None)
 
 
 async def output_scope(state: RunState, pipeline: Pipeline, views: StepViews) -> Scope:
@@ -49,14 +64,19 @@ async def _scope(
     state: RunState, pipeline: Pipeline, located: Located, views: StepViews, frames: tuple[Frame, ...]
 ) -> Scope:
     steps: dict[str, StepView] = {}
+    if located.handles_error:
+        await _add(steps, state, BlockPlace(pipeline.steps, ""), views)
     for block, frame in zip(located.blocks, (None, *located.frames), strict=False):
         if frame is not None and isinstance(frame.step, RepeatStep) and frame.index:
             before = BlockPlace(block.steps, f"{frame.path}/{frame.index - 1}/")
             await _add(steps, state, before, views)
         await _add(steps, state, block, views)
     scope = await _base(state, pipeline, steps, _before(located))
-    scope = replace(scope, sessions=await histories(state, pipeline, located.top, views))
-    return await _with_loops(scope, state, frames, views)
+    scope = replace(scope, sessions=await histories(state, pipeline, located, views))
+    for frame in frames:
+        if frame.index is not None:
+            scope = await _in_loop(scope, state, pipeline, frame, frame.index, views)
+    return scope
 
 
 async def _base(state: RunState, pipeline: Pipeline, steps: dict[str, StepView], before: tuple[str, ...]) -> Scope:
@@ -87,8 +107,7 @@ def _error(state: RunState) -> dict[str, Any] | None:
 def _before(located: Located) -> tuple[str, ...]:
     """Names that `previous_response` may mean, the nearest last: those the step needs, else its step around needs."""
     names: list[str] = []
-    parts = [frame.step.name for frame in located.frames] + [located.step.name]
-    for block, name in zip(located.blocks, parts, strict=False):
+    for block, name in zip(located.blocks, located.names, strict=False):
         names += dependencies_of([(step.name, step.needs) for step in block.steps]).get(name, ())
     return tuple(names)
 
@@ -102,6 +121,8 @@ async def _add(steps: dict[str, StepView], state: RunState, block: BlockPlace, v
             continue
         for left in _left_behind(step, path, state.steps[path].inside):
             await _add(steps, state, left, views)
+        for inner in nested([step]):  # in a branch that was not taken, a loop that was skipped
+            steps.setdefault(inner.name, NOT_RUN)
         steps[step.name] = view
 
 
@@ -110,20 +131,14 @@ def _left_behind(step: Step, path: str, inside: Inside | None) -> list[BlockPlac
         return []
     if isinstance(step, BranchStep):
         return [BlockPlace(block.steps, f"{path}/") for block in step.blocks() if block.key == inside.branch]
-    ran = [index for index, because in inside.turns.items() if because != "skipped"]
+    ran = [index for index in turns_that_count(inside) if inside.turns[index] != "skipped"]
     return [BlockPlace(block.steps, f"{path}/{max(ran)}/") for block in step.blocks()] if ran else []
 
 
-async def _with_loops(scope: Scope, state: RunState, frames: tuple[Frame, ...], views: StepViews) -> Scope:
-    """The scope inside of loops and items: each has its item and its place; variables of a turn hold in it."""
-    for frame in frames:
-        if frame.index is None:
-            continue
-        scope = await _in_loop(scope, state, frame, frame.index, views)
-    return scope
-
-
-async def _in_loop(scope: Scope, state: RunState, frame: Frame, index: int, views: StepViews) -> Scope:
+async def _in_loop(
+    scope: Scope, state: RunState, pipeline: Pipeline, frame: Frame, index: int, views: StepViews
+) -> Scope:
+    """The scope inside of a loop or an item: its item and its place; variables of a turn hold in it."""
     inside = state.steps[frame.path].inside
     items = await views.value(inside.items) if inside else None
     said = items[index] if isinstance(items, list) and index < len(items) else None
@@ -135,7 +150,7 @@ async def _in_loop(scope: Scope, state: RunState, frame: Frame, index: int, view
     }  # fmt: skip
     outer = {**scope.outer, scope.iterator: scope.item} if scope.iterator else scope.outer
     iterator = frame.step.iterator_name() if isinstance(frame.step, LoopStep) else None
-    variables = {**scope.variables, **_of_turn(state, f"{frame.path}/{index}/")}
+    variables = {**scope.variables, **_of_turn(state, pipeline, f"{frame.path}/{index}")}
     repeats = isinstance(frame.step, RepeatStep)
     kept = (scope.iterator, scope.item) if repeats else (iterator, item)
     return replace(
@@ -143,10 +158,21 @@ async def _in_loop(scope: Scope, state: RunState, frame: Frame, index: int, view
     )
 
 
-def _of_turn(state: RunState, prefix: str) -> Mapping[str, Any]:
-    """Variables that hold in one turn only: set there, and by no record for the whole run."""
+def _of_turn(state: RunState, pipeline: Pipeline, turn: str) -> Mapping[str, Any]:
+    """Variables that hold in this turn only, and not those of a turn within it."""
+    set_here = [path for path in state.steps if path.startswith(f"{turn}/") and _sets_in_turn(state, pipeline, path)]
     values: dict[str, Any] = {}
-    for path, known in state.steps.items():
-        if path.startswith(prefix) and known.step_type == "set_variable" and path not in state.assigned:
-            values.update(getattr(known.result, "value", None) or {})
+    for path in sorted((path for path in set_here if turn_around(state, path) == turn), key=places(state.definition)):
+        values.update(getattr(state.steps[path].result, "value", None) or {})
     return values
+
+
+def _sets_in_turn(state: RunState, pipeline: Pipeline, path: str) -> bool:
+    step = pipeline.by_name.get(path.rpartition("/")[2])
+    return isinstance(step, SetVariableStep) and step.scope == "loop" and state.steps[path].status == "completed"
+
+
+def names_of_file(pipeline: Pipeline) -> tuple[str, ...]:
+    """Names that a condition may use though their step never ran: it stands in another branch, or failed."""
+    steps = pipeline.by_name.values()
+    return tuple(name for step in steps for name in (step.name, *step.sets(), *step.output_fields()))

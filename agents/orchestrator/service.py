@@ -23,6 +23,7 @@ from elexirion.agents.orchestrator.lane_width import LaneWidth
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Change, Owned, Partitions
 from elexirion.agents.orchestrator.run_unit import RunPlans
+from elexirion.agents.orchestrator.session_log import SessionLog
 from elexirion.agents.settings import Settings
 from elexirion.agents.telemetry.followed_log import FollowedLog
 from elexirion.events import step
@@ -58,6 +59,7 @@ class Orchestrator:
         local_accept: Callable[[Record], None],
         local_cancel: Callable[[str], None],
         load: Callable[[Value], Awaitable[Any]],
+        sessions: SessionLog,
     ) -> None:
         self._settings = settings
         self._appender = appender
@@ -71,8 +73,10 @@ class Orchestrator:
             appender, self._index, lambda: self._watch.fleet, incarnation, local_accept, local_cancel
         )
         self._desk = RunDesk(
-            settings, appender, incarnation, plans, self._partitions, self._index, lambda: self._watch.fleet, load
-        )
+            settings, appender, incarnation, plans, self._partitions, self._index, lambda: self._watch.fleet, load,
+            sessions,
+        )  # fmt: skip
+        sessions.look_first_in(self._partitions.owned)
         self._kin = Kin(self._desk.command)
         self._command_duty = CommandDuty(self._desk, checker, plans, self._partitions)
         self._duty = FleetDuty(self._desk, self._dispatcher, self._index, settings.lease_s, incarnation)

@@ -1,36 +1,51 @@
 """The history of each session, as the log tells it: the turns of its steps that are over."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from elexirion.agents.orchestrator.located import Located, certainly_over, locate
 from elexirion.agents.orchestrator.step_views import StepViews
-from elexirion.pipelines.graph import ancestors, dependencies, order
+from elexirion.events.session import TurnsSaid
+from elexirion.events.values import Stored
 from elexirion.pipelines.schema import Pipeline
 from elexirion.pipelines.steps.claude_session import ClaudeSessionStep
+from elexirion.projections.file_order import places
 from elexirion.projections.run_state import RunState
 
+NOTHING: Mapping[str, Sequence[TurnsSaid]] = MappingProxyType({})
 
-async def histories(state: RunState, pipeline: Pipeline, top: str, views: StepViews) -> dict[str, list[dict[str, str]]]:
-    """Turns by session, oldest first, of the steps that are certainly over when the step `top` starts, or inside it.
 
-    Their order is that of the file, so that branches at the same time never tell a history by who was faster.
+async def histories(
+    state: RunState, pipeline: Pipeline, asking: Located, views: StepViews,
+    shared: Mapping[str, Sequence[TurnsSaid]] = NOTHING,
+) -> dict[str, list[dict[str, str]]]:  # fmt: skip
+    """Turns by session, oldest first, of the steps that are certainly over when the step that asks starts.
+
+    Their order is that of the file, so that branches at the same time never tell a history by who was faster. Of the
+    `shared` sessions it is that of their log; what this run said and is not in there comes last.
     """
+    told = {session: await _turns_of(said, views) for session, said in shared.items()}
+    there = {one.execution_id for said in shared.values() for one in said}
     carrying = {step.name: step.session for step in pipeline.by_name.values() if isinstance(step, ClaudeSessionStep)}
     if not carrying:
-        return {}
-    over = ancestors(dependencies(pipeline)).get(top, frozenset(state.steps)) | {top}
-    told: dict[str, list[dict[str, str]]] = {}
-    for path in sorted(state.steps, key=_place(order(pipeline))):
-        known, name = state.steps[path], path.rpartition("/")[2]
-        if known.said is not None and path.partition("/")[0] in over and name in carrying:
-            told.setdefault(carrying[name], []).extend(await views.value(known.said))
+        return told
+    said = [path for path, known in state.steps.items() if known.said is not None and _name(path) in carrying]
+    own = [path for path in said if state.steps[path].execution_id not in there]
+    over = [path for path in own if certainly_over(locate(pipeline, path), asking)]
+    for path in sorted(over, key=places(state.definition)):
+        told.setdefault(carrying[_name(path)], []).extend(await views.value(state.steps[path].said))
     return told
 
 
-def _place(names: tuple[str, ...]) -> Callable[[str], tuple[int, tuple[int, ...]]]:
-    ranks = {name: rank for rank, name in enumerate(names)}
+async def _turns_of(said: Sequence[TurnsSaid], views: StepViews) -> list[dict[str, str]]:
+    turns: list[dict[str, str]] = []
+    for one in said:
+        if isinstance(one.turns, Stored):
+            turns += await views.value(one.turns)
+        else:
+            turns += [turn.model_dump() for turn in one.turns]
+    return turns
 
-    def place(path: str) -> tuple[int, tuple[int, ...]]:
-        top, *inner = path.split("/")
-        return ranks.get(top, len(ranks)), tuple(int(part) for part in inner if part.isdigit())
 
-    return place
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -4,12 +4,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from elexirion.events.values import Inline, Value
+from elexirion.events.values import Stored, Value
 from elexirion.pipelines.names import StepView
 from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import StepState
 
 REMEMBERED = 4_000
+KEPT_BYTES = 64 * 1024 * 1024
 
 Load = Callable[[Value], Awaitable[Any]]
 
@@ -20,6 +21,7 @@ class StepViews:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._kept: OrderedDict[tuple[object, ...], StepView] = OrderedDict()
+        self._loaded: OrderedDict[Stored, Any] = OrderedDict()
 
     async def view(self, state: RunState, path: str) -> StepView | None:
         """The view of the step at `path`; None while it is not over."""
@@ -34,10 +36,14 @@ class StepViews:
         return self._kept[key]
 
     async def value(self, value: Value | None) -> Any:
-        """A value itself, read from where it is stored."""
-        if value is None:
-            return None
-        return value.value if isinstance(value, Inline) else await self._load(value)
+        """A value itself; one that is stored is read once, however many items of a list ask for the list."""
+        if not isinstance(value, Stored):
+            return value.value if value else None
+        if value not in self._loaded:
+            self._loaded[value] = await self._load(value)
+            while sum(stored.size for stored in self._loaded) > KEPT_BYTES and len(self._loaded) > 1:
+                self._loaded.popitem(last=False)
+        return self._loaded[value]
 
     async def _read(self, known: StepState) -> StepView:
         result = await self.value(known.result) if known.status == "completed" else None

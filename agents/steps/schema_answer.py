@@ -45,11 +45,29 @@ def fitted(text: str, schema: Validator) -> Any | Mismatch:
     data = parsed(text)
     if data is None and text.strip() != "null":
         return Mismatch(("at $: it is not JSON",))
+    return _mismatch(data, schema) or data
+
+
+def fitted_value(value: Any, schema: Validator) -> Any | Mismatch:
+    """The value where it fits, or where it does not; of a text that is JSON the data in it, else the text as it is.
+
+    Raises StepError where the schema refers to nothing.
+    """
+    data = parsed(value) if isinstance(value, str) else value
+    if isinstance(value, str) and data is None and value.strip() != "null":
+        data = value
+    mismatch = _mismatch(data, schema)
+    if mismatch and isinstance(value, str) and _mismatch(value, schema) is None:
+        return value
+    return mismatch or data
+
+
+def _mismatch(data: Any, schema: Validator) -> Mismatch | None:
     try:
         errors = sorted(schema.iter_errors(data), key=lambda error: [str(part) for part in error.absolute_path])
     except (Unresolvable, RecursionError) as error:
         raise _no_schema(f"a reference in it leads nowhere ({type(error).__name__})") from error
-    return Mismatch(tuple(_told(error) for error in errors)) if errors else data
+    return Mismatch(tuple(_told(error) for error in errors)) if errors else None
 
 
 def repair_prompt(mismatch: Mismatch) -> str:
@@ -60,9 +78,9 @@ def repair_prompt(mismatch: Mismatch) -> str:
     )
 
 
-def failure(mismatch: Mismatch, prefix: str = "") -> StepError:
-    """The step's failure, after `prefix`."""
-    message = f"{prefix}the answer does not fit output_schema: {mismatch}"
+def failure(mismatch: Mismatch, prefix: str = "", what: str = "answer") -> StepError:
+    """The step's failure, after `prefix`; `what` did not fit."""
+    message = f"{prefix}the {what} does not fit output_schema: {mismatch}"
     return StepError(Failure(kind="schema_mismatch", message=message))
 
 

@@ -15,9 +15,14 @@ def runner(settings: Settings) -> StepRunner:
 
 
 async def run(work: Work, io: StepIO) -> Outcome:
-    """Echo `value`; `chunks` says into how many pieces its text is streamed, or gives the pieces."""
+    """Echo `value`; `chunks` says into how many pieces its text is streamed, or gives the pieces.
+
+    Without `streaming` they come in one piece.
+    """
     config = work.config
     pieces = pieces_of(config.get("value"), config.get("chunks"))
+    if config.get("streaming") is False:
+        pieces = ["".join(pieces)] if pieces else []
     pause_s = float(config.get("delay_ms") or 0) / 1000 / max(1, len(pieces))
     for piece in pieces or [""]:
         if pause_s:

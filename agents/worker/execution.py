@@ -4,11 +4,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from elexirion.agents.providers.port import Provider
 from elexirion.agents.steps.port import Outcome, StepError, StepRunner, Work
 from elexirion.agents.worker.output_file import write_output
 from elexirion.agents.worker.reports import Reports
+from elexirion.agents.worker.result_cache import ResultCache
+from elexirion.agents.worker.result_schema import fitting
 from elexirion.agents.worker.step_io import ExecutionIO, Store
 from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
@@ -29,13 +32,14 @@ class Tools:
     load: Load
     store: Store
     trusted_folders: bool = False
+    cache: ResultCache | None = None
 
 
 async def attempt(cause: Record, execute: ExecuteStep, tools: Tools) -> RecordModel:
     """Run the execution and return its terminal report; raises only CancelledError."""
     began = time.monotonic()
     provider = tools.provider(execute.lane, cause.offline)
-    io = ExecutionIO(cause, execute, tools.reports, provider, tools.store)
+    io = ExecutionIO(cause, execute, tools.reports, provider, tools.store, tools.cache)
     try:
         await _announce(cause, execute, tools.reports)
         outcome = await _within(execute.timeout_s, _run(cause, execute, tools, io))
@@ -73,9 +77,19 @@ async def _run(cause: Record, execute: ExecuteStep, tools: Tools, io: ExecutionI
     runner = tools.runners.get(execute.step_type)
     if runner is None:
         raise StepError(Failure(kind="step_error", message=f"Unknown step type: {execute.step_type}"))
-    outcome = await runner(await _work(cause, execute, tools), io)
+    work = await _work(cause, execute, tools)
+    io.take_cached(_cache_ttl_s(work.config))
+    outcome = await runner(work, io)
     await io.settle()
-    return outcome
+    return fitting(outcome, work.config.get("result_schema"))
+
+
+def _cache_ttl_s(config: dict[str, Any]) -> float | None:
+    match config.get("cache"):
+        case {"ttl_seconds": int() | float() as ttl_s}:
+            return ttl_s
+        case _:
+            return None
 
 
 async def _work(cause: Record, execute: ExecuteStep, tools: Tools) -> Work:
@@ -112,6 +126,8 @@ async def _completed(
     except Exception as error:
         failure = error.failure if isinstance(error, StepError) else _unexpected(error)
         raise StepError(failure, outcome.usage, outcome.cost_usd) from error
+    if outcome.fallback:
+        io.withdraw_answers()
     return StepCompleted(
         execution_id=execute.execution_id, incarnation=execute.incarnation, result=result,
         text_sha256=io.text_sha256, chunks=io.chunks, usage=outcome.usage, cost_usd=outcome.cost_usd,
@@ -121,6 +137,7 @@ async def _completed(
 
 
 def _failed(execute: ExecuteStep, io: ExecutionIO, error: StepError, began: float) -> StepFailed:
+    io.withdraw_answers()
     return StepFailed(
         execution_id=execute.execution_id, incarnation=execute.incarnation, failure=error.failure,
         usage=error.usage, cost_usd=error.cost_usd, chunks=io.chunks, duration_s=time.monotonic() - began,

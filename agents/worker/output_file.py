@@ -23,9 +23,7 @@ async def write_output(path: str, result: Any, *, trusted: bool) -> None:
 
 
 def content_of(result: Any) -> bytes:
-    """What stands in the file: the text of a result that has one, else its JSON."""
-    if isinstance(result, dict) and isinstance(result.get("text"), str):
-        result = result["text"]
+    """What stands in the file: text as it is, any other value as JSON."""
     if isinstance(result, str):
         return result.encode()
     return orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n"

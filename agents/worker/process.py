@@ -16,11 +16,13 @@ from elexirion.agents.evaluation import BoundedEvaluator
 from elexirion.agents.kafka import payloads
 from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.agents.kafka.errors import ProducerFatalError
+from elexirion.agents.kafka.reading import PartitionReader
 from elexirion.agents.kafka.topic_admin import ensure_topics
 from elexirion.agents.orchestrator.forwarder import Forwarder
 from elexirion.agents.orchestrator.plans import Plans
 from elexirion.agents.orchestrator.service import Orchestrator
-from elexirion.agents.providers.registry import missing_key, providers_for
+from elexirion.agents.orchestrator.session_log import SessionLog
+from elexirion.agents.providers.registry import PROVIDERS, missing_key, providers_for
 from elexirion.agents.settings import Settings
 from elexirion.agents.steps.registry import runners
 from elexirion.agents.telemetry.followed_log import Listener
@@ -28,11 +30,13 @@ from elexirion.agents.telemetry.lane_load import LaneLoad
 from elexirion.agents.telemetry.log_context import logged_about
 from elexirion.agents.telemetry.telemetry import Telemetry, Told
 from elexirion.agents.telemetry.traced_appender import TracedAppender
+from elexirion.agents.worker.cache_topic import CacheTopic
 from elexirion.agents.worker.execution import Tools
 from elexirion.agents.worker.executor import Executor
 from elexirion.agents.worker.heartbeat import Heartbeat
 from elexirion.agents.worker.lane_app import Lane, create_lane, quiet_libraries
 from elexirion.agents.worker.reports import Reports
+from elexirion.agents.worker.result_cache import ResultCache
 from elexirion.events.dead_letter import DeadLetter
 from elexirion.events.envelope import Record
 from elexirion.events.identifiers import new_incarnation
@@ -99,6 +103,7 @@ class Worker:
             self._address, Topics(settings.topic_prefix), settings.events_partitions, self.incarnation, self._doom
         )
         self._live, self._offline = providers_for(settings, False), providers_for(settings, True)
+        self._cached = CacheTopic(self._address, self._appender)
         self._executor = Executor(self.incarnation, self._tools(), settings.slots, self._may_start)
         self._heartbeat = Heartbeat(self._appender, self.worker_id, settings.heartbeat_interval_s, self._describe)
         self._lanes = tuple(self._lane(name, bootstrap) for name in lanes)
@@ -121,6 +126,7 @@ class Worker:
     async def _serve(self, stack: AsyncExitStack) -> None:
         for provider in (*self._live.values(), *self._offline.values()):
             stack.push_async_callback(provider.aclose)
+        stack.push_async_callback(self._cached.stop)
         stack.push_async_callback(self._heartbeat.leave, self.incarnation)
         tasks = [asyncio.create_task(self._heartbeat.run(), name="heartbeat")]
         stack.push_async_callback(_cancel, tasks)
@@ -133,6 +139,7 @@ class Worker:
         for lane in self._lanes:
             stack.push_async_callback(lane.stop)
         stack.callback(self._announce_drain)
+        self._cached.start(reading=any(lane.name in PROVIDERS for lane in self._lanes))
         self._unready = None
         log.info("worker ready", worker=self.worker_id, incarnation=self.incarnation, roles=sorted(self._roles),
                  lanes=[lane.name for lane in self._lanes])  # fmt: skip
@@ -141,10 +148,13 @@ class Worker:
     async def _start_orchestrator(self, stack: AsyncExitStack) -> list["asyncio.Task[None]"]:
         await self._evaluator.start()
         stack.push_async_callback(self._evaluator.stop)
-        plans = Plans(self._settings, self._evaluator, self._load, self._store)
+        log_reader = PartitionReader(self._address, self._appender.topics.events)
+        sessions = SessionLog(log_reader, self._settings.events_partitions)
+        stack.push_async_callback(sessions.stop)
+        plans = Plans(self._settings, self._evaluator, self._load, self._store, sessions)
         orchestrator = Orchestrator(
             self._settings, self._address, self._appender, self.incarnation, plans, plans,
-            self._accept, self._executor.cancel, self._load,
+            self._accept, self._executor.cancel, self._load, sessions,
         )  # fmt: skip
         await self._telemetry.start(stack, orchestrator.followed, self._listeners)
         forwarder = Forwarder(
@@ -191,6 +201,7 @@ class Worker:
         return Tools(
             reports=Reports(self._appender), runners=runners(self._settings), provider=self._provider,
             load=self._load, store=self._store, trusted_folders=self._settings.trust_run_folders,
+            cache=ResultCache(self._cached.results, self._cached.write, self._settings.record_limit_bytes),
         )  # fmt: skip
 
     def _provider(self, lane: str, offline: bool) -> Any:

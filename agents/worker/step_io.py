@@ -6,18 +6,20 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from elexirion.agents.kafka.errors import KafkaProblem
 from elexirion.agents.providers.port import Provider, ProviderCall, ProviderFailed, ProviderResult, TextChunk
 from elexirion.agents.steps.port import StepError
 from elexirion.agents.worker.reports import Reports
+from elexirion.agents.worker.result_cache import Request, ResultCache, is_cacheable, request_hash
 from elexirion.events.canonical import content_hash
 from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
 from elexirion.events.identifiers import call_id
-from elexirion.events.provider import ProviderRequested, ProviderResponded
-from elexirion.events.step import ExecuteStep, FallbackUsed, ToolCalled, ToolReturned
+from elexirion.events.provider import CacheEntry, ProviderRequested, ProviderResponded
+from elexirion.events.step import CacheHit, ExecuteStep, FallbackUsed, ToolCalled, ToolReturned
 from elexirion.events.usage import NO_USAGE
 from elexirion.events.values import Value
 
@@ -26,18 +28,25 @@ Store = Callable[[str, object], Awaitable[Value]]
 CHUNK_WINDOW = 256
 """Chunks under way to the broker before the stream waits for it."""
 
+CACHED_CHUNK = 20_000
+"""Characters of an answer from the cache that stand in one chunk."""
+
 
 class ExecutionIO:
     """The StepIO of one execution. `chunks` counts what was streamed, `text_sha256` hashes it."""
 
     def __init__(
-        self, cause: Record, execute: ExecuteStep, reports: Reports, provider: Provider | None, store: Store
-    ) -> None:
+        self, cause: Record, execute: ExecuteStep, reports: Reports, provider: Provider | None, store: Store,
+        cache: ResultCache | None = None,
+    ) -> None:  # fmt: skip
         self._cause = cause
         self._execute = execute
         self._reports = reports
         self._provider = provider
         self._store = store
+        self._cache = cache
+        self._cache_ttl_s: float | None = None
+        self._answered: list[str] = []
         self._calls = 0
         self._fallbacks = 0
         self._under_way: list[asyncio.Future[Any]] = []
@@ -89,24 +98,54 @@ class ExecutionIO:
         data = FallbackUsed(**self._whose(), reason=reason, used=used)
         await self._reports.send(self._reports.record(data, f"fallback/{self._fallbacks}", self._cause))
 
+    def take_cached(self, ttl_s: float | None) -> None:
+        """Let calls from now on take answers from the cache that are younger; None: none."""
+        self._cache_ttl_s = ttl_s
+
+    def withdraw_answers(self) -> None:
+        """Take the answers that this execution got out of the cache: it came to nothing with them."""
+        if self._cache:
+            self._cache.withdraw(self._answered)
+
     async def call(self, call: ProviderCall) -> ProviderResult:
-        """Call the provider once; its request stands in the log before it leaves this process."""
+        """Call the provider once, or take the answer of an equal call from the cache where the step may.
+
+        A request stands in the log before it leaves this process.
+        """
         if self._provider is None:
             raise StepError(Failure(kind="internal", message=f"lane {self._execute.lane} has no provider"))
-        await self._requested(call, self._provider)
+        if self._cache is None or self._cache_ttl_s is None or not is_cacheable(call):
+            return await self._asked(call, self._provider)
+        name = self._provider.name
+        hashed = request_hash(name, call, offline=self._cause.offline)
+        request = Request(hashed, call.call_id, name, self._cache_ttl_s, self._cause)
+        answer = await self._cache.answer(request, partial(self._asked, call, self._provider))
+        self._answered.append(hashed)
+        return await self._said_again(call, answer) if isinstance(answer, CacheEntry) else answer
+
+    async def _said_again(self, call: ProviderCall, entry: CacheEntry) -> ProviderResult:
+        """An answer that was paid for already."""
+        data = CacheHit(**self._whose(), request_hash=entry.request_hash, written_at=entry.written_at)
+        await self._reports.send(self._reports.record(data, f"cached/{call.call_id}", self._cause))
+        for start in range(0, len(entry.text), CACHED_CHUNK):
+            await self.chunk(entry.text[start : start + CACHED_CHUNK])
+        return ProviderResult(entry.text, entry.model, entry.stop_reason, NO_USAGE, 0.0)
+
+    async def _asked(self, call: ProviderCall, provider: Provider) -> ProviderResult:
+        await self._requested(call, provider)
         began = time.monotonic()
         first: float | None = None
         try:
-            async with aclosing(self._provider.execute(call)) as answer:
+            async with aclosing(provider.execute(call)) as answer:
                 async for item in answer:
                     if isinstance(item, TextChunk):
                         first = first if first is not None else time.monotonic() - began
                         await self.chunk(item.text)
                     else:
-                        await self._responded(call, self._provider, began, first, item)
+                        await self._responded(call, provider, began, first, item)
                         return item
         except ProviderFailed as failed:
-            await self._failed(call, self._provider, began, first, failed)
+            await self._failed(call, provider, began, first, failed)
             raise StepError(failed.failure, failed.usage, None if failed.usage != NO_USAGE else 0.0) from failed
         raise StepError(Failure(kind="cut_stream", message="the provider ended without a result"))
 

@@ -1,1 +1,1 @@
-"""`elexirion bench`: what a step costs, as multiples of what a Kafka hop costs on this machine."""
+"""`elexirion bench`: what a step costs beside a Kafka hop of this machine, and what a worker at rest costs."""

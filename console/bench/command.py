@@ -36,8 +36,33 @@ def steps(
     uvloop.run(_steps(workload, as_json))
 
 
+@app.command()
+def idle(
+    seconds: Annotated[float, typer.Option(help="How long nothing runs, in seconds.", min=1)] = 120,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """A worker without runs: its CPU in percent of one core, and how long a run takes that comes by then.
+
+    Example: elexirion bench idle --seconds 60 --json
+    """
+    import uvloop
+
+    uvloop.run(_idle(seconds, as_json))
+
+
+async def _idle(seconds: float, as_json: bool) -> None:
+    from elexirion.agents.settings import load_settings
+    from elexirion.console.bench.idle import bench_idle
+    from elexirion.console.broker.choose import find_broker
+    from elexirion.console.broker.home import Home
+
+    settings = load_settings()
+    choice = await asyncio.to_thread(find_broker, settings.kafka, Home.from_environment())
+    result = await bench_idle(settings, choice.bootstrap, seconds, lambda text: print(text, file=sys.stderr))
+    _print(result.as_dict(), "elexirion bench idle", as_json)
+
+
 async def _steps(workload: "Workload", as_json: bool) -> None:
-    import orjson
     from elexirion.agents.settings import load_settings
     from elexirion.console.bench.steps import bench_steps
     from elexirion.console.broker.choose import find_broker
@@ -46,17 +71,19 @@ async def _steps(workload: "Workload", as_json: bool) -> None:
     settings = load_settings()
     choice = await asyncio.to_thread(find_broker, settings.kafka, Home.from_environment())
     result = await bench_steps(settings, choice.bootstrap, workload, lambda text: print(text, file=sys.stderr))
+    _print(result.as_dict(), "elexirion bench steps", as_json)
+
+
+def _print(result: dict[str, float], title: str, as_json: bool) -> None:
     if as_json:
-        print(orjson.dumps(result.as_dict()).decode())
-    else:
-        _table(result.as_dict())
+        import orjson
 
-
-def _table(result: dict[str, float]) -> None:
+        print(orjson.dumps(result).decode())
+        return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("measure", "value", title="elexirion bench steps")
+    table = Table("measure", "value", title=title)
     for name, value in result.items():
         table.add_row(name, f"{value:g}")
     Console().print(table)

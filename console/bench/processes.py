@@ -31,6 +31,12 @@ class Started:
         """Resident memory in MiB."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
 
+    def cpu_s(self) -> float:
+        """Seconds of CPU that it and its children have used so far, in user and kernel."""
+        process = psutil.Process(self.process.pid)
+        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        return sum(float(each.user + each.system) for each in times)
+
 
 async def start_process(stack: AsyncExitStack, bootstrap: str, prefix: str, *arguments: str) -> Started:
     """Start `elexirion worker …` under the prefix; it ends with the stack."""

@@ -8,12 +8,14 @@ adds the last hop, after which a client has it.
 import asyncio
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
 
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.reading import scan
+from elexirion.agents.settings import Settings
 from elexirion.events.codec import decode
 from elexirion.events.commands import StartRun
 from elexirion.events.envelope import make_record, utc_now
@@ -105,3 +107,16 @@ class Runner:
             ended.set_result(record.at)
         else:
             ended.set_exception(RuntimeError(f"a run of the benchmark failed: {record.raw}"))
+
+
+async def start_runner(stack: AsyncExitStack, settings: Settings, address: KafkaAddress, topics: Topics) -> Runner:
+    """A runner that follows its runs until the stack ends."""
+    appender = Appender(address, topics, settings.events_partitions, "bench", lambda error: None)
+    await appender.start()
+    stack.push_async_callback(appender.stop)
+    runner = Runner(address, appender, topics)
+    await runner.start()
+    stack.push_async_callback(runner.stop)
+    following = asyncio.create_task(runner.follow(), name="bench reader")
+    stack.callback(following.cancel)
+    return runner

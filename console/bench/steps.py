@@ -1,19 +1,17 @@
 """`elexirion bench steps`: latency and throughput of steps, in one run with the hop they are compared with."""
 
-import asyncio
 import statistics
 import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 
-from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.agents.kafka.topic_admin import delete_topics, ensure_topics
 from elexirion.agents.settings import Settings
 from elexirion.console.bench.hop import HopMeter, HopPath, hop_meter
 from elexirion.console.bench.processes import Started, start_process, until_ready
-from elexirion.console.bench.runs import STEPS, Runner
+from elexirion.console.bench.runs import STEPS, Runner, start_runner
 from elexirion.events.topics import Topics
 
 WARM_UP_RUNS = 20
@@ -79,23 +77,11 @@ async def _set_up(stack: AsyncExitStack, settings: Settings, bootstrap: str) -> 
     orchestrator = await start_process(stack, bootstrap, topics.prefix, "--roles", "orchestrator")
     worker = await start_process(stack, bootstrap, topics.prefix, "--roles", "lanes", "--lanes", "local")
     await until_ready(address, topics, [orchestrator, worker])
-    runner = await _runner(stack, settings, address, topics)
+    runner = await start_runner(stack, settings, address, topics)
     hop = await stack.enter_async_context(
         hop_meter(address, HopPath(topics.chunks, topics.payloads, settings.events_partitions))
     )
     return _Stage(settings, address, topics, runner, hop, orchestrator, worker)
-
-
-async def _runner(stack: AsyncExitStack, settings: Settings, address: KafkaAddress, topics: Topics) -> Runner:
-    appender = Appender(address, topics, settings.events_partitions, "bench", lambda error: None)
-    await appender.start()
-    stack.push_async_callback(appender.stop)
-    runner = Runner(address, appender, topics)
-    await runner.start()
-    stack.push_async_callback(runner.stop)
-    following = asyncio.create_task(runner.follow(), name="bench reader")
-    stack.callback(following.cancel)
-    return runner
 
 
 async def _measure(stage: _Stage, workload: Workload, say: Callable[[str], None]) -> StepsResult:

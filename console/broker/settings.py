@@ -11,7 +11,9 @@ PREFERRED_PORT = 19092
 class BrokerSettings(BaseSettings):
     """How the embedded broker is run."""
 
-    model_config = SettingsConfigDict(env_prefix="ELEXIRION_BROKER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="ELEXIRION_BROKER_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     port: int | None = Field(default=None, ge=1, le=65535)
     """TCP port on the loopback address. Unset: 19092, or a free one where that is taken."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def runs(
     status: Annotated[str | None, typer.Option(help="Only runs of this status, for example failed.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Shared sessions too: runs that never end.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many, the newest first.", min=1)] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -24,7 +25,8 @@ def runs(
     """
     from elexirion.client.run_list import list_runs
 
-    found = [one for one in with_client(list_runs, as_json=as_json) if status in (None, one.status)][:limit]
+    listed = [one for one in with_client(list_runs, as_json=as_json) if everything or not one.is_session]
+    found = [one for one in listed if status in (None, one.status)][:limit]
     if as_json:
         print_json({"runs": [one.document() for one in found]})
     else:

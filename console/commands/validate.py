@@ -20,6 +20,7 @@ def validate(
 ) -> None:
     """Check pipeline files: each error with file:line:column and a hint; lists the inputs they need.
 
+    Files that their steps run (`pipeline_file`) are checked as well, up to ten deep.
     Ends with 0 where every file is valid, else with 2. Nothing is started and no network is used.
 
     Examples:
@@ -67,7 +68,7 @@ def _document(file: PipelineFile, strict: bool) -> dict[str, Any]:
 def _print(file: PipelineFile, strict: bool) -> None:
     for problem in file.problems:
         typer.secho(str(problem), err=True, fg="red" if problem.severity == "error" else "yellow")
-    if file.loaded is None:
+    if file.loaded is None or file.errors:
         return
     if not _is_valid(file, strict):
         count = len(file.warnings)

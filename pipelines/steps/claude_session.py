@@ -31,7 +31,7 @@ class SessionConfig(Model, frozen=True):
     session_name: Annotated[Text, AfterValidator(_fixed)] | None = None
     """The conversation's name; without one, the step has a conversation of its own."""
     persist: bool = False
-    """Whether the conversation is shared by all runs that name it."""
+    """Whether the conversation is shared by all runs that name it; its turns are kept until it is told to forget."""
     max_turns: Positive | None = None
     """How many of the last turns the model is reminded of; all of them where left out."""
 

@@ -211,3 +211,6 @@ class CodebaseQueryStep(Step, frozen=True):
             "queries": rendering.value(queries),
             "codebase_context": self.codebase_context,
         }
+
+    def works_with_files(self, config: Mapping[str, Any]) -> bool:
+        return True

@@ -121,7 +121,7 @@ class LoopStep(CompositeStep, frozen=True):
         raise NotImplementedError
 
     def items(self, rendering: Rendering) -> list[Any]:
-        """The list that the loop goes over, at most `most_turns` of it; raises TemplateError."""
+        """The whole list, of which the loop goes over `most_turns`; raises TemplateError."""
         raise NotImplementedError
 
     def joined(self, parts: Sequence[Part], ended_because: str) -> Any:

@@ -191,3 +191,6 @@ class FileOpsStep(FileRequest, Step, frozen=True):
     def config(self, options: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
         given = self.model_dump(mode="json", include=set(_KEYS), exclude_unset=True)
         return {key: rendering.value(value) for key, value in given.items()}
+
+    def works_with_files(self, config: Mapping[str, Any]) -> bool:
+        return True

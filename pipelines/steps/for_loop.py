@@ -101,7 +101,7 @@ class ForLoopStep(LoopStep, frozen=True):
 
     def items(self, rendering: Rendering) -> list[Any]:
         key = "over" if self.data_source is None else "data_source"
-        return values_of(rendering.expression(getattr(self, key)), key)[: self.max_iterations]
+        return values_of(rendering.expression(getattr(self, key)), key)
 
     def joined(self, parts: Sequence[Part], ended_because: str) -> dict[str, Any]:
         return loop_result(parts, ended_because)

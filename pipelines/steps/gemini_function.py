@@ -30,4 +30,6 @@ class GeminiFunctionStep(GeminiCall, frozen=True):
         yield from function_uses(self.functions)
 
     def config(self, options: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
-        return with_functions(super().config(options, rendering), self.functions, rendering, "required")
+        config = with_functions(super().config(options, rendering), self.functions, rendering, "required")
+        # A schema is about the whole result: the provider would hold the text alone to it.
+        return {key: value for key, value in config.items() if key != "output_schema"}

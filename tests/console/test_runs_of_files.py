@@ -218,7 +218,7 @@ def test_topics_are_described(served: CommandLine) -> None:
     prefix = served.settings["ELEXIRION_TOPIC_PREFIX"]
     partitions = {topic["name"].removeprefix(prefix): topic["partitions"] for topic in topics}
     assert partitions["events"] == 8
-    assert partitions["steps.claude"] == 16
+    assert partitions["steps.claude"] == 4
 
 
 def _until_streaming(line: CommandLine, run_id: str) -> None:

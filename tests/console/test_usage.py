@@ -10,7 +10,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from elexirion.console.exits import CommandProblem
+import typer
+from elexirion.agents.providers.registry import providers_for
+from elexirion.agents.settings import Settings
+from elexirion.agents.steps.registry import runners
+from elexirion.console.exits import CommandProblem, reported
 from elexirion.console.given_inputs import parse_inputs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +142,23 @@ def test_a_wrong_setting_is_named_without_its_value(line: CommandLine) -> None:
     assert called.returncode == 2
     assert "lease_s" in called.stderr
     assert "secret-number" not in called.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (Settings(functions="no.such.module:rate"), "ELEXIRION_FUNCTIONS: 'no.such.module:rate' cannot be loaded"),
+        (Settings(prices_file=Path("nowhere.yaml")), "price file nowhere.yaml: "),
+    ],
+)
+def test_a_worker_with_a_wrong_setting_says_so_and_ends_with_2(
+    settings: Settings, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended, reported(as_json=False):
+        providers_for(settings, offline=False)
+        runners(settings)
+    assert ended.value.exit_code == 2
+    assert f"Error: {said}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", VERBS)

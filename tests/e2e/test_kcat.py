@@ -14,7 +14,7 @@ from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.agents.kafka.reading import partition_count
 from elexirion.events.partitioner import partition_of
 
-from tests.e2e.cluster import Cluster, run_id
+from tests.e2e.cluster import Cluster, Publisher, run_id
 from tests.e2e.tape import Tape
 from tests.requirements import require
 
@@ -72,6 +72,15 @@ async def test_a_run_is_started_and_its_result_and_chunks_read_with_the_pages_co
     await _shell(page.block("Cancel a run"))
     rejected = await tape.event(run, "CommandRejected")
     assert rejected.record.raw["reason_code"] == "run_ended"
+
+
+async def test_an_approval_is_answered_with_the_pages_command(page: Page, tape: Tape, publisher: Publisher) -> None:
+    run = f"hello-3-{page._suffix}"
+    await publisher.start(run, {"name": "release", "steps": [{"name": "release", "type": "approval"}]})
+    await tape.event(run, "ApprovalRequested")
+    await _shell(page.block("Answer an approval"))
+    end = await tape.completed(run)
+    assert end.raw["result"]["value"]["decision"] == "approved"
 
 
 async def test_the_pages_python_program_starts_a_run_and_prints_it(page: Page, tmp_path: Path) -> None:

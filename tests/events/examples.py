@@ -109,6 +109,8 @@ _DATA: tuple[RecordModel, ...] = (
     provider.CircuitOpened(failures=5, until=LATER, **AT_MODEL),
     provider.CircuitHalfOpened(probe_call_id=f"{EXECUTION}/1", **AT_MODEL),
     provider.CircuitClosed(**AT_MODEL),
+    provider.CacheEntry(request_hash=SHA, written_at=AT, text="Grüße, 世界", usage=USED, cost_usd=0.0187,
+                        stop_reason="end_turn", **AT_MODEL),
     provider.LimitLearned(kind="tokens_per_minute", limit=80_000.0, **AT_MODEL),
     worker.WorkerHeartbeat(
         worker_id="host-1", incarnation=WORKER, number=7, roles=("orchestrator", "lanes"),

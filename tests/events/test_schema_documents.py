@@ -157,7 +157,7 @@ def test_every_record_type_stands_on_a_channel_and_every_channel_is_a_topic() ->
     topics = Topics()
     every = {spec.name for spec in topic_specs(topics)}
     addresses = {channel["address"] for channel in document["channels"].values()}
-    assert every - addresses == {topics.snapshots, topics.cache}
+    assert every - addresses == {topics.snapshots}
 
 
 def test_each_command_of_a_lane_stands_on_each_lane() -> None:

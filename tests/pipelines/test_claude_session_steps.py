@@ -171,6 +171,22 @@ def test_steps_of_a_loop_have_the_sessions_of_their_loop() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "type: claude_batch, tasks: [{prompt: hi}, {prompt: [%s]}]",
+        "type: claude_batch, items: [1], step_template: {type: claude, prompt: [%s]}",
+        "type: claude_batch, items: [1], prompt: [%s]",
+        "type: parallel_claude, parallel_tasks: [{id: a, prompt: [%s]}]",
+    ],
+)
+def test_tasks_and_templates_of_items_take_sessions_that_there_are(line: str) -> None:
+    taking = f"name: b, {line}" % "{type: session_context, session_id: talk}"
+    assert errors_of(steps(taking)) == ["4: the session `talk` does not exist"]
+    assert errors_of(steps(taking, FIRST)) == ["4: no step of the session `talk` is over by then"]
+    assert errors_of(steps(FIRST, taking)) == []
+
+
 def test_keys_of_older_session_configs_warn() -> None:
     config = "{checkpoint_frequency: 1, description: x, continue_on_restart: true, session_nam: y}"
     found = warnings_of(steps(f"name: a, type: claude_session, prompt: x, session_config: {config}"))

@@ -263,6 +263,21 @@ _KEYS = st.sampled_from(
         "static",
         "retry",
         "on_error",
+        "for_loop",
+        "while_loop",
+        "switch",
+        "pipeline",
+        "claude_batch",
+        "cases",
+        "default",
+        "items",
+        "tasks",
+        "over",
+        "as",
+        "expression",
+        "step_template",
+        "config",
+        "outputs",
     ]
 )
 _TEXTS = st.sampled_from(
@@ -273,8 +288,12 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=6),
     max_leaves=30,
 )
+_KINDS = (
+    "claude", "gemini", "test_echo", "set_variable", "for_loop", "while_loop", "switch", "pipeline", "claude_batch",
+    "parallel_claude", "delay", "approval", "nope",
+)  # fmt: skip
 _STEP = st.dictionaries(_KEYS, _VALUES, max_size=5).flatmap(
-    lambda extra: st.sampled_from(["claude", "gemini", "test_echo", "set_variable", "nope"]).map(
+    lambda extra: st.sampled_from(_KINDS).map(
         lambda kind: {"name": "a", "prompt": "x", "variables": {"v": 1}, **extra, "type": kind}
     )
 )

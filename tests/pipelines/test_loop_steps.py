@@ -42,7 +42,7 @@ def _items(line: str) -> list[Any]:
         ("data_source: 'previous_response:gen.orders'", [1, 2]),
         ("data_source: steps.gen.data.orders", [1, 2]),
         ("data_source: inputs.by_name", [{"key": "x", "value": 1}]),
-        ("data_source: files, max_iterations: 2", ["a", "b"]),
+        ("data_source: files, max_iterations: 2", ["a", "b", "c"]),
         ("data_source: ['{{ n }}', b]", [3, "b"]),
         ("data_source: []", []),
     ],
@@ -65,6 +65,11 @@ def test_a_loop_runs_one_turn_at_a_time_unless_it_is_parallel() -> None:
     assert _for("over: files, max_parallel: 9").most_in_flight() == 1
     assert _for("over: files, parallel: true").most_in_flight() == 5
     assert _for("over: files, parallel: true, max_parallel: 2").most_in_flight() == 2
+
+
+def test_a_loop_may_end_before_its_list_does() -> None:
+    assert _for("over: files, max_iterations: 2").most_turns() == 2
+    assert _for("over: files").most_turns() is None
 
 
 def test_a_loop_stops_at_an_error_unless_it_is_told_to_go_on() -> None:

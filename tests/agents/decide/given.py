@@ -10,6 +10,7 @@ from elexirion.agents.evaluated import Answer, NotPossible, Output, Rendered
 from elexirion.agents.plan import NO_LIMITS, Limits, RunPlan, StepPlan
 from elexirion.agents.questions import AboutOutput, AboutStep, Question
 from elexirion.events.envelope import Record
+from elexirion.events.step import Lane
 from elexirion.events.values import Inline
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat
 from elexirion.projections.fleet import Fleet, heartbeat
@@ -26,13 +27,15 @@ def planned(name: str, *needs: str, **fields: Any) -> StepPlan:
     return StepPlan(name=name, step_type="test_echo", **{"lane": "local", "needs": needs, **fields})
 
 
-def fleet_of(*incarnations: str, slots: int = 100, held: int = 0, draining: bool = False) -> Fleet:
-    """Live workers that serve the local lane."""
+def fleet_of(
+    *incarnations: str, slots: int = 100, held: int = 0, draining: bool = False, lanes: tuple[Lane, ...] = ("local",)
+) -> Fleet:
+    """Live workers that serve the local lane, or others."""
     fleet = Fleet()
     for incarnation in incarnations:
         fleet = heartbeat(fleet, WorkerHeartbeat(
             worker_id=incarnation, incarnation=incarnation, number=1, roles=("lanes",), held=(), draining=draining,
-            lanes=(LaneOffer(lane="local", partitions=(0, 1, 2), slots=slots, held=held),),
+            lanes=tuple(LaneOffer(lane=lane, partitions=(0, 1, 2), slots=slots, held=held) for lane in lanes),
         ))  # fmt: skip
     return fleet
 

@@ -118,12 +118,14 @@ class Runner:
         """Publish a Signal."""
         await self.client.send(run_id, Signal(name=name, value=value))
 
-    async def until(self, handle: RunHandle, model: type[M], within_s: float = WITHIN_S) -> M:
-        """The first accepted record of a kind, while the run goes on."""
-        async with asyncio.timeout(within_s), aclosing(handle.updates(chunks=False)) as updates:
+    async def until(self, handle: RunHandle, model: type[M], count: int = 1) -> M:
+        """The first accepted record of a kind, or the last of the first `count`, while the run goes on."""
+        async with asyncio.timeout(WITHIN_S), aclosing(handle.updates(chunks=False)) as updates:
             async for update in updates:
                 if isinstance(update, Entry) and isinstance(data := _data(update), model):
-                    return data
+                    count -= 1
+                    if count == 0:
+                        return data
         raise AssertionError(f"{handle.run_id} ended without {model.__name__}")
 
     async def child(self, run_id: str) -> Ended:
@@ -135,5 +137,5 @@ class Runner:
         return PipelineReference(pipeline=textwrap.dedent(text), source=RunSource(folder=folder, cwd=folder))
 
 
-def _data(entry: Entry) -> RecordModel | None:
+def _data(entry: Entry) -> object:
     return entry.record.data if entry.record and entry.of_run else None

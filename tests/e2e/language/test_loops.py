@@ -4,6 +4,7 @@ import pytest
 from elexirion.events.step import IterationEnded, StepScheduled
 
 from tests.e2e.language.runner import Ended, Runner
+from tests.stub.client import StubServer
 
 
 async def test_every_turn_sees_its_item_index_and_iterator(runs: Runner) -> None:
@@ -19,12 +20,12 @@ async def test_every_turn_sees_its_item_index_and_iterator(runs: Runner) -> None
             steps:
               - name: seen
                 type: test_echo
-                value: ["{{ loop.item }}", "{{ loop.index }}", "{{ thing }}", "{{ item }}", "{{ thing.b | default('-') }}"]
+                value: ["{{ loop.item }}", "{{ loop.index }}", "{{ thing }}", "{{ item }}", "{{ thing.b | default(0)}}"]
         """
     )
     items = ["a", {"b": 1}, 3]
     seen = [ended.value(f"each/{index}/seen") for index in range(3)]
-    assert seen == [[item, n, item, item, 1 if n == 1 else "-"] for n, item in enumerate(items)]
+    assert seen == [[item, n, item, item, 1 if n == 1 else 0] for n, item in enumerate(items)]
     assert [turn["result"] for turn in ended.value("each")["results"]] == seen
 
 
@@ -131,7 +132,9 @@ async def test_a_while_loop_inside_a_for_loop_begins_anew_each_turn(runs: Runner
                 condition: n < limit
                 steps:
                   - {name: more, type: set_variable, variables: {n: "{{ n + 1 }}", total: "{{ total + limit }}"}}
-        output: {total: total, turns: "outer.results | map(attribute='steps') | map(attribute='inner') | map(attribute='iterations') | list"}
+        output:
+          total: total
+          turns: "outer.results | map(attribute='steps.inner.iterations') | list"
         """
     )
     assert ended.result == {"total": 5, "turns": [2, 1]}
@@ -200,6 +203,7 @@ async def test_a_loop_in_sequence_breaks_and_leaves_out(runs: Runner) -> None:
     ]  # fmt: skip
     assert [data.ended_because for data in ended.of(IterationEnded) if data.step == "each"][-1] == "break"
     assert [turn["result"] for turn in ended.value("few")["results"]] == [1, 2]
+    assert ended.value("few")["ended_because"] == "max_iterations"
 
 
 async def test_a_failed_turn_fails_the_loop_unless_it_may_go_on(runs: Runner) -> None:
@@ -222,6 +226,79 @@ async def test_a_failed_turn_fails_the_loop_unless_it_may_go_on(runs: Runner) ->
     assert [turn["status"] for turn in result["results"]] == ["completed", "failed", "completed"]
     assert "not two" in result["results"][1]["error"]
     assert (result["completed"], result["failed"]) == (2, 1)
+
+
+async def test_steps_that_hold_steps_hold_each_other(runs: Runner, stub: StubServer) -> None:
+    ended = await runs.completed(
+        """\
+        name: all in all
+        steps:
+          - name: outer
+            type: for_loop
+            as: way
+            parallel: true
+            over: [1, 2, 3]
+            steps:
+              - name: branch
+                type: switch
+                expression: way
+                cases:
+                  1:
+                    - name: repeat
+                      type: while_loop
+                      condition: count.result != 2
+                      steps: [{name: count, type: test_echo, value: "{{ loop.index }}"}]
+                  2:
+                    - name: batch
+                      type: claude_batch
+                      items: [a, b]
+                      step_template: {prompt: "{{ item }} {{ way }} {{ loop.index }} {{ loop.parent.index }}"}
+                default:
+                  - name: child
+                    type: pipeline
+                    inputs: {v: "{{ way }}"}
+                    pipeline: {name: inner, steps: [{name: z, type: test_echo, value: "{{ v }}"}]}
+              - {name: end, type: test_echo, value: "{{ branch.branch }} {{ previous_response.steps | list }}"}
+        """
+    )
+    assert [ended.value(f"outer/{n}/end") for n in range(3)] == ['1 ["repeat"]', '2 ["batch"]', 'default ["child"]']
+    assert [ended.value(f"outer/0/branch/repeat/{n}/count") for n in range(3)] == [0, 1, 2]
+    assert sorted(call.asked.prompt for call in stub.calls()) == ["a 2 0 1", "b 2 1 1"]
+    assert ended.value("outer/2/branch/child") == 3
+
+
+async def test_loops_run_beside_each_other_by_what_they_need(runs: Runner) -> None:
+    ended = await runs.completed(
+        """\
+        name: beside
+        steps:
+          - name: a
+            type: for_loop
+            over: [1, 2]
+            steps: [{name: x, type: test_echo, value: "{{ item }}", delay_ms: 50}]
+          - name: b
+            type: for_loop
+            needs: []
+            over: [3, 4]
+            steps:
+              - {name: p, type: test_echo, value: "{{ item }}", delay_ms: 50}
+              - {name: q, type: test_echo, value: 10, needs: []}
+              - {name: y, type: test_echo, value: "{{ p.result + q.result }}", needs: [p, q]}
+          - {name: c, type: test_echo, needs: [a, b], value: "{{ x.result }} {{ y.result }}"}
+        """
+    )
+    assert ended.value("c") == "2 14"
+    order = [data.step for data in ended.of(StepScheduled)]
+    assert max(order.index("a/0/x"), order.index("b/0/p"), order.index("b/0/q")) < order.index("a/1/x")
+
+
+async def test_what_a_loop_goes_over_has_to_be_a_list(runs: Runner) -> None:
+    text = (
+        "name: no list\nsteps: [{name: each, type: for_loop, over: %s, steps: [{name: a, type: test_echo, value: 1}]}]"
+    )
+    ended = await runs.failed(text % "inputs.what", {"what": "a secret text"})
+    assert ended.run.failure and "must give a list" in ended.run.failure.message
+    assert "secret" not in ended.run.failure.message
 
 
 async def test_a_loop_over_nothing_has_no_turns(runs: Runner) -> None:

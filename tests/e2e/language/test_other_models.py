@@ -1,16 +1,16 @@
 """The rows of the step table that ask Gemini models, or any OpenAI-compatible server."""
 
 import json
-from typing import Any
 
 import pytest
 from elexirion.events.provider import ProviderRequested
 from elexirion.events.step import StepCompleted, ToolCalled, ToolReturned
 from elexirion.events.values import Inline
 
+from tests.e2e.language.answers import said
 from tests.e2e.language.runner import Runner
 from tests.stub.client import StubServer
-from tests.stub.script import Answer, Rule, ScriptedFunction, ScriptedUsage
+from tests.stub.script import Rule, ScriptedFunction, ScriptedUsage
 
 SCHEMA = "{type: object, required: [score], properties: {score: {type: integer}, why: {type: string}}}"
 FUNCTIONS = """\
@@ -21,11 +21,6 @@ gemini_functions:
   unknown_here:
     parameters: {type: object, properties: {a: {type: integer}}}
 """
-
-
-def said(*pieces: str, **keys: Any) -> Answer:
-    """An answer in these chunks."""
-    return Answer(chunks=pieces, **keys)
 
 
 async def test_gemini(runs: Runner, stub: StubServer) -> None:

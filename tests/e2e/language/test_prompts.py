@@ -44,7 +44,7 @@ def _static(content: str, **keys: Any) -> dict[str, Any]:
     return {"type": "static", "content": content, **keys}
 
 
-SEGMENTS: Mapping[str, tuple[Any, str]] = {
+SEGMENTS: Mapping[str, tuple[Any, str | None]] = {
     "text": ("Hello {{ given }}!", "Hello the caller!"),
     "static": ([_static("Hello {{ given }}!")], "Hello the caller!"),
     "static_without_template": ([_static("<a>{{ given }}</a> \\frac{a}{b} {%", template=False)],
