@@ -34,7 +34,7 @@ def called(
     if file is not None and str(find_file(file)) in _files(state):
         return _refused(path, f"the pipeline file {file} is running already above this step: it would never end")
     try:
-        document = step.inline_definition() or _from_file(step, file, read_file, checker)
+        document = _from_file(step, file, read_file, checker) if file is not None else step.inline_definition() or {}
     except PipelineInvalid as invalid:
         return _refused(path, "\n".join(str(problem) for problem in invalid.errors))
     except (OSError, ValueError) as error:

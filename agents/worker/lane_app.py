@@ -97,7 +97,8 @@ def _app(id: str, bootstrap: str, settings: Settings) -> faust.App:
         topic_allow_declare=False, stream_wait_empty=False, stream_buffer_maxsize=64,
         stream_processing_timeout=900, broker_commit_livelock_soft_timeout=900, broker_commit_interval=0.5,
         broker_session_timeout=session_s, broker_heartbeat_interval=session_s / 4, broker_rebalance_timeout=15,
-        consumer_auto_offset_reset="earliest", consumer_metadata_max_age_ms=METADATA_MS, producer_linger=0, store="memory://", datadir=DATA_FOLDER,
+        consumer_auto_offset_reset="earliest", consumer_metadata_max_age_ms=METADATA_MS, producer_linger=0,
+        store="memory://", datadir=DATA_FOLDER,
         logging_config={"version": 1, "disable_existing_loggers": False}, loghandlers=[],
     )  # fmt: skip
     app.transport = SameLoopTransport(app.conf.broker, app)

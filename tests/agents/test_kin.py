@@ -113,7 +113,7 @@ async def test_a_parent_that_asks_again_is_told_again(followers: Followers) -> N
     log = RunLog("a", run_id=CHILD, parent=PARENT)
     followers.read(log, completed(log))
     first, *_ = await followers.said()
-    asked = [record for record, _ in log.records if record.type == "CommandReceived"][0]
+    asked = next(record for record, _ in log.records if record.type == "CommandReceived")
     followers.read(log, asked)
     _, again = await followers.said(2)
     assert (again.id, again.data) == (first.id, first.data)

@@ -266,7 +266,8 @@ def child_of(ended: MemoryRun, path: str = "c") -> dict[str, object]:
 
 
 async def test_a_child_gives_the_outputs_that_are_asked_for(house: House) -> None:
-    ended = await house.run("""
+    ended = await house.run(
+        """
         name: p
         steps:
           - name: c
@@ -278,12 +279,15 @@ async def test_a_child_gives_the_outputs_that_are_asked_for(house: House) -> Non
               steps:
                 - {name: a, type: test_echo, value: {word: "{{ topic }}"}}
                 - {name: b, type: test_echo, value: 2}
-    """, theme="tides")
+    """,
+        theme="tides",
+    )
     assert child_of(ended) == {"word": "tides", "second": 2}
 
 
 async def test_a_child_that_inherits_gets_inputs_and_variables_below_its_own(house: House) -> None:
-    ended = await house.run("""
+    ended = await house.run(
+        """
         name: p
         variables: {tone: dry, topic: other}
         steps:
@@ -292,5 +296,7 @@ async def test_a_child_that_inherits_gets_inputs_and_variables_below_its_own(hou
             config: {inherit_context: true}
             inputs: {topic: own}
             pipeline: {name: child, steps: [{name: a, type: test_echo, value: "{{ topic }} {{ tone }} {{ theme }}"}]}
-    """, theme="tides")
+    """,
+        theme="tides",
+    )
     assert ended.value("c") == "own dry tides"

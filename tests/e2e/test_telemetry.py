@@ -1,13 +1,7 @@
 """What operators see of a real worker: metrics that are the log's counts before and after a kill, health, a trace."""
 
 import asyncio
-import gzip
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 import httpx
 from elexirion.agents.kafka.reading import broker_time
@@ -19,10 +13,10 @@ from elexirion.events.step import StepCompleted
 from elexirion.events.values import Inline
 from elexirion.projections.partition import PartitionFold
 from elexirion.projections.tally import Tally
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.cluster import CLI, NO_LANE, Cluster, Publisher, WorkerProcess, run_id
+from tests.e2e.collector import collector
 from tests.e2e.tape import Tape
 from tests.stub.client import StubServer
 
@@ -79,7 +73,7 @@ async def test_a_worker_tells_that_it_is_ready_and_so_does_the_command_line(clus
 
 
 async def test_one_trace_holds_a_run_over_processes_that_share_nothing(cluster: Cluster, stub: StubServer) -> None:
-    async with cluster.tape() as tape, cluster.publisher() as publisher, _collector() as (endpoint, spans):
+    async with cluster.tape() as tape, cluster.publisher() as publisher, collector() as (endpoint, spans):
         traced = {"ELEXIRION_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         decides = cluster.start("decides", roles="orchestrator", **traced)
         works = cluster.start("works", roles="lanes", **traced)
@@ -203,30 +197,3 @@ async def _until_ready(url: str) -> httpx.Response:
         while (answer := await _get(f"{url}/readyz")).status_code != 200:  # noqa: ASYNC110  # another process
             await asyncio.sleep(0.1)
     return answer
-
-
-@asynccontextmanager
-async def _collector() -> AsyncIterator[tuple[str, list[Any]]]:
-    """An OpenTelemetry collector over HTTP, as far as taking spans in goes."""
-    spans: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # the name is the library's
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if self.headers.get("content-encoding") == "gzip":
-                body = gzip.decompress(body)
-            request = ExportTraceServiceRequest.FromString(body)
-            spans.extend(span for one in request.resource_spans for scope in one.scope_spans for span in scope.spans)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", spans
-    finally:
-        server.shutdown()
-        server.server_close()
