@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from elexirion.console.exits import CommandProblem
 from elexirion.pipelines.inputs import InputsRefused, missing_inputs, with_defaults
 from elexirion.pipelines.loader import Loaded, load_file
 from elexirion.pipelines.problems import PipelineInvalid, Problem
+from elexirion.pipelines.schema import Pipeline
+from elexirion.pipelines.steps.composite import ItemsStep
+from elexirion.pipelines.steps.pipeline_step import PipelineStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,19 @@ def _missing(file: PipelineFile, inputs: dict[str, Any], *, chained: bool) -> li
 
 def lanes_of(pipelines: Iterable[Loaded]) -> frozenset[str]:
     """The lanes that the steps of the pipelines, and of those they chain to, travel over."""
-    found: set[str] = set()
-    for loaded in pipelines:
-        for pipeline in (loaded.pipeline, *loaded.pipeline.then):
-            found |= {step.lane for step in pipeline.steps if step.lane}
-    return frozenset(found)
+    chained = (pipeline for loaded in pipelines for pipeline in (loaded.pipeline, *loaded.pipeline.then))
+    return frozenset(lane for pipeline in chained for lane in _lanes_within(pipeline))
+
+
+def _lanes_within(pipeline: Pipeline) -> Iterator[str]:
+    """Those of its steps, of the items of steps, and of pipelines that stand in it."""
+    for step in pipeline.by_name.values():
+        if step.lane:
+            yield step.lane
+        if isinstance(step, ItemsStep):
+            yield from (leaf.lane for leaf in step.item_steps() if leaf.lane)
+        if isinstance(step, PipelineStep) and step.pipeline is not None:
+            yield from _lanes_within(step.pipeline)
 
 
 def document(problem: Problem) -> dict[str, Any]:

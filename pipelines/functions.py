@@ -14,7 +14,7 @@ _MAX_SEARCHED = 256 * 1024
 def _number(value: Any) -> int | float:
     """A number, also when a model wrote it as text."""
     if isinstance(value, bool) or value is None:
-        raise TemplateError(f"{value!r} is not a number")
+        raise TemplateError(f"{'null' if value is None else 'a boolean'} is not a number")
     if isinstance(value, int | float):
         return value
     text = str(value).strip()
@@ -25,7 +25,7 @@ def _number(value: Any) -> int | float:
             return kind(text)
         except ValueError:
             continue
-    raise TemplateError(f"{text!r} is not a number")
+    raise TemplateError("a text is not a number")  # which one it was is no matter of a message: it may be an answer
 
 
 def _numbers(values: tuple[Any, ...]) -> list[int | float]:

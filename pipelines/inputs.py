@@ -25,6 +25,16 @@ class InputsRefused(Exception):  # noqa: N818 - what happened, like every event
         return "; ".join(self.reasons)
 
 
+# What was given stands in no message: it may be a secret or a prompt, and messages reach the log.
+_KINDS: Mapping[type[Any], str] = {
+    type(None): "null",
+    bool: "a boolean",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a map",
+}
 _FITS: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "text": lambda value: isinstance(value, str),
@@ -48,7 +58,7 @@ def missing_inputs(needed: tuple[NeededInput, ...], given: Mapping[str, Any]) ->
 def with_defaults(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of a run: those given over the declared defaults; raises InputsRefused for wrong types."""
     reasons = tuple(
-        f"input `{name}` must be of type {declared.type}, not {given[name]!r:.60}"
+        f"input `{name}` must be of type {declared.type}, not {_kind(given[name])}"
         for name, declared in pipeline.inputs.items()
         if name in given and not _fits(given[name], declared)
     )
@@ -66,3 +76,7 @@ def undeclared_inputs(pipeline: Pipeline, given: Mapping[str, Any]) -> tuple[str
 def _fits(value: Any, declared: InputDeclaration) -> bool:
     fits = _FITS.get(declared.type)
     return fits is None or fits(value)
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), type(value).__name__)

@@ -8,7 +8,7 @@ from elexirion.projections.step_state import Inside, StepState
 
 def step_at(state: RunState, path: str) -> StepState | None:
     """The step at `path`; None where the run has none there, or none any more."""
-    if "/" not in path:
+    if "/" not in path or path in state.live:  # around what is live nothing is over
         return state.steps.get(path)
     kind = _type_inside(state, path)
     if kind is None:

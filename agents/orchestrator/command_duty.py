@@ -60,7 +60,7 @@ class CommandDuty:
             state, ended = owned.fold.runs.get(run_id), owned.fold.ended.get(run_id)
             if state is not None and not await self._shared(state, owned):
                 continue
-            record = outcome(pending, state, ended, self._checker, partial(self._desk.facts, state))
+            record = self._outcome(pending, state, ended)
             if state is not None and isinstance(record.data, ChildRunEnded):
                 wanted = await self._as_wanted(state, record, record.data)
                 if wanted is None or not self._as_it_was(state, owned):
@@ -69,6 +69,16 @@ class CommandDuty:
                 record = wanted
             await self._desk.append(run_id, [record, *await self._first_steps(record)])
             await asyncio.sleep(0)
+
+    def _outcome(self, pending: PendingCommand, state: RunState | None, ended: EndedRun | None) -> Record:
+        facts = partial(self._desk.facts, state)
+        try:
+            return outcome(pending, state, ended, self._checker, facts)
+        except Exception as error:
+            # Whatever it is, it would come again after every restart, and no other command would ever be decided.
+            log.exception("a command could not be decided", run_id=pending.run_id)
+            reason = f"the command could not be decided: {type(error).__name__}; the log of the worker says more"
+            return reject(pending, "invalid_command", reason, facts())
 
     async def _shared(self, state: RunState, owned: Owned) -> bool:
         """Whether all that the run said in shared sessions is on its way: a command may be its end."""
@@ -115,7 +125,15 @@ class CommandDuty:
         """
         if not isinstance(record.data, run.RunStarted):
             return []
-        state = begin(record)
+        try:
+            return await self._begin(record)
+        except Exception:
+            # The run's own unit meets it again, and is set aside alone.
+            log.exception("the first steps of a run could not be decided", run_id=record.run_id)
+            return []
+
+    async def _begin(self, started: Record) -> list[Record]:
+        state = begin(started)
         plan, facts = self._plans.plan(state), self._desk.facts(None)
         looked = look(state, plan, facts)
         if not all(self._plans.quick(state, question) for question in looked.asked):

@@ -160,16 +160,15 @@ async def _in_loop(
 
 def _of_turn(state: RunState, pipeline: Pipeline, turn: str) -> Mapping[str, Any]:
     """Variables that hold in this turn only, and not those of a turn within it."""
-    set_here = [path for path in state.steps if path.startswith(f"{turn}/") and _sets_in_turn(state, pipeline, path)]
+    names = {
+        step.name for step in pipeline.by_name.values() if isinstance(step, SetVariableStep) and step.scope == "loop"
+    }
+    inside = [path for path in state.steps if path.startswith(f"{turn}/")] if names else []
+    set_here = [path for path in inside if path.rpartition("/")[2] in names and turn_around(state, path) == turn]
     values: dict[str, Any] = {}
-    for path in sorted((path for path in set_here if turn_around(state, path) == turn), key=places(state.definition)):
+    for path in sorted(set_here, key=places(state.definition)):
         values.update(getattr(state.steps[path].result, "value", None) or {})
     return values
-
-
-def _sets_in_turn(state: RunState, pipeline: Pipeline, path: str) -> bool:
-    step = pipeline.by_name.get(path.rpartition("/")[2])
-    return isinstance(step, SetVariableStep) and step.scope == "loop" and state.steps[path].status == "completed"
 
 
 def names_of_file(pipeline: Pipeline) -> tuple[str, ...]:

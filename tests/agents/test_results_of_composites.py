@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from elexirion.agents.evaluated import Answer
+from elexirion.agents.kafka.errors import BrokerUnreachableError
+from elexirion.agents.orchestrator.plans import Plans
+from elexirion.agents.questions import AboutChild, Question
+from elexirion.projections.run_state import RunState
 
 from tests.agents.memory_run import House, house_in
 
@@ -82,6 +87,23 @@ async def test_the_text_of_a_child_is_read_where_a_schema_asks_for_data(house: H
     child = "pipeline: {name: child, steps: [{name: inner, type: test_echo, value: ' {\"a\": 1}'}]}"
     ended = await house.run(_text("pipeline", child, "output_schema: {type: object}"))
     assert ended.value("s") == {"a": 1}
+
+
+async def test_the_end_of_a_child_waits_until_its_result_can_be_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, said = Plans.answer, []
+
+    async def unsteady(plans: Plans, state: RunState, question: Question) -> Answer:
+        if isinstance(question, AboutChild):
+            said.append(question)
+            if len(said) == 1:
+                raise BrokerUnreachableError("nobody answers")
+        return await answered(plans, state, question)
+
+    monkeypatch.setattr(Plans, "answer", unsteady)
+    ended = await house.run(_text("pipeline", COMPOSITES["pipeline"], "output_schema: {type: object}"))
+    assert (ended.value("s"), len(said)) == ({"a": 1}, 2)
 
 
 async def test_a_loop_that_is_cut_says_so(house: House) -> None:

@@ -16,6 +16,8 @@ from elexirion.agents.settings import Settings
 from elexirion.agents.steps.registry import runners
 from elexirion.console.exits import CommandProblem, reported
 from elexirion.console.given_inputs import parse_inputs
+from elexirion.console.pipeline_files import lanes_of
+from elexirion.pipelines.loader import load_file
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -213,3 +215,23 @@ def _closed_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+NESTED = """
+name: nested
+steps:
+  - name: each
+    type: for_loop
+    over: [1, 2]
+    steps: [{name: ask, type: gemini, prompt: "about {{ item }}"}]
+  - {name: many, type: claude_batch, items: [1], step_template: {prompt: "{{ item }}"}}
+  - name: child
+    type: pipeline
+    pipeline: {name: inner, steps: [{name: say, type: openai, model: m, prompt: hi}]}
+"""
+
+
+def test_keys_are_asked_for_steps_inside_of_others_too(tmp_path: Path) -> None:
+    file = tmp_path / "nested.yaml"
+    file.write_text(NESTED)
+    assert lanes_of([load_file(file)]) == {"gemini", "claude", "openai"}

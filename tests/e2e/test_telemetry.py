@@ -73,8 +73,8 @@ async def test_a_worker_tells_that_it_is_ready_and_so_does_the_command_line(clus
 
 
 async def test_one_trace_holds_a_run_over_processes_that_share_nothing(cluster: Cluster, stub: StubServer) -> None:
-    async with cluster.tape() as tape, cluster.publisher() as publisher, collector() as (endpoint, spans):
-        traced = {"ELEXIRION_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    async with cluster.tape() as tape, cluster.publisher() as publisher, collector() as traces:
+        traced = {"ELEXIRION_OTLP_ENDPOINT": traces.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         decides = cluster.start("decides", roles="orchestrator", **traced)
         works = cluster.start("works", roles="lanes", **traced)
         await cluster.ready(tape, decides, works)
@@ -83,16 +83,16 @@ async def test_one_trace_holds_a_run_over_processes_that_share_nothing(cluster: 
         await tape.completed(run)
         wanted = {"invoke_workflow counted", "step set_variable", "step test_echo", "step claude"}
         async with asyncio.timeout(20):
-            while not wanted <= {span.name for span in spans}:  # noqa: ASYNC110  # another thread adds them
+            while not wanted <= {span.name for span in traces.spans}:  # noqa: ASYNC110  # another thread adds them
                 await asyncio.sleep(0.05)
         of_run = trace_context.of_run(run, None)
-        ours = [span for span in spans if int.from_bytes(span.trace_id, "big") == of_run.trace_id]
+        ours = [span for span in traces.spans if int.from_bytes(span.trace_id, "big") == of_run.trace_id]
         assert {span.name.split()[0] for span in ours} == {"invoke_workflow", "step", "chat"}
         headers = [dict(seen.message.headers) for seen in tape.of_run(run)]
         authors = {header["ce_source"].split(b".")[0] for header in headers}
         assert authors == {b"decides", b"works"}
-        traces = {trace_context.parse(header["traceparent"].decode()) for header in headers}
-        assert {trace.trace_id for trace in traces if trace} == {of_run.trace_id}
+        parents = {trace_context.parse(header["traceparent"].decode()) for header in headers}
+        assert {parent.trace_id for parent in parents if parent} == {of_run.trace_id}
 
 
 async def test_a_run_goes_on_in_the_trace_that_its_command_names(standing: Cluster, tape: Tape) -> None:

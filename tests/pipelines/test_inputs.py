@@ -28,3 +28,10 @@ def test_inputs_of_a_wrong_type_are_refused_all_at_once() -> None:
 def test_an_undeclared_input_is_named_where_inputs_are_declared() -> None:
     assert undeclared_inputs(pipeline(steps("name: a, type: test_echo") + DECLARED), {"z": 1, "n": 1}) == ("z",)
     assert undeclared_inputs(pipeline(steps("name: a, type: test_echo")), {"z": 1}) == ()
+
+
+def test_a_refused_value_is_not_told() -> None:
+    pipeline = load("name: p\ninputs: {n: {type: integer}}\nsteps: [{name: a, type: test_echo}]\n", "p.yaml").pipeline
+    with pytest.raises(InputsRefused) as refused:
+        with_defaults(pipeline, {"n": "a secret"})
+    assert str(refused.value) == "input `n` must be of type integer, not a text"
