@@ -6,6 +6,7 @@ from functools import partial
 
 import structlog
 from elexirion.agents.decide import BATCH, decide, look, number
+from elexirion.agents.decide_command import reject
 from elexirion.agents.evaluated import Answer, Joined, NotPossible
 from elexirion.agents.kafka.errors import KafkaProblem
 from elexirion.agents.orchestrator.command_desk import StartChecker, outcome
@@ -15,8 +16,10 @@ from elexirion.agents.orchestrator.run_unit import RunPlans
 from elexirion.agents.questions import AboutChild, Question
 from elexirion.events import run
 from elexirion.events.envelope import Record
+from elexirion.events.failure import Failure
 from elexirion.events.run import ChildRunEnded
 from elexirion.projections.evolve import begin
+from elexirion.projections.partition import EndedRun, PendingCommand
 from elexirion.projections.run_state import RunState
 
 log = structlog.get_logger(__name__)
@@ -107,6 +110,10 @@ class CommandDuty:
         except KafkaProblem as problem:
             log.warning("the result of a child run cannot be read", run_id=state.run_id, problem=str(problem))
             return None
+        except Exception as error:
+            log.exception("the result of a child run cannot be taken", run_id=state.run_id)
+            message = f"the result of the child run cannot be taken: {type(error).__name__}"
+            answer = NotPossible(Failure(kind="internal", message=message))
         match answer:
             case Joined() as joined if joined.value == ended.result:
                 return record

@@ -31,7 +31,7 @@ def test_an_undeclared_input_is_named_where_inputs_are_declared() -> None:
 
 
 def test_a_refused_value_is_not_told() -> None:
-    pipeline = load("name: p\ninputs: {n: {type: integer}}\nsteps: [{name: a, type: test_echo}]\n", "p.yaml").pipeline
-    with pytest.raises(InputsRefused) as refused:
-        with_defaults(pipeline, {"n": "a secret"})
-    assert str(refused.value) == "input `n` must be of type integer, not a text"
+    found = pipeline(steps("name: a, type: test_echo") + DECLARED)
+    with pytest.raises(InputsRefused) as caught:
+        with_defaults(found, {"n": "a secret"})
+    assert str(caught.value) == "input `n` must be of type integer, not a text"
