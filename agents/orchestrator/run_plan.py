@@ -9,6 +9,7 @@ from elexirion.pipelines.graph import dependencies_of
 from elexirion.pipelines.schema import Pipeline
 from elexirion.pipelines.shared_sessions import added_to
 from elexirion.pipelines.steps.composite import BranchStep, CompositeStep, ItemsStep, LoopStep, RepeatStep
+from elexirion.pipelines.steps.pipeline_step import PipelineStep
 from elexirion.pipelines.steps.step import Step
 
 
@@ -38,6 +39,8 @@ def _step(pipeline: Pipeline, step: Step, needs: tuple[str, ...], max_attempts: 
 
 
 def _retry(effective: EffectiveStep, max_attempts: int) -> RetryRule:
+    if isinstance(effective.step, PipelineStep) and effective.step.own_retry() is None:
+        return RetryRule(max_attempts=1)  # the child's steps were tried again already, each by its own rule
     given = effective.retry.model_dump(exclude_unset=True)
     policy: dict[str, Any] = {"max_attempts": max_attempts, **given}
     retry_on = tuple(policy.pop("retry_on", None) or ())

@@ -200,3 +200,10 @@ def test_a_key_without_effect_warns(kind: str, keys: str) -> None:
 
 def test_a_key_with_its_usual_value_warns_of_nothing() -> None:
     assert not load(_text("set_variable", "variables: {a: 1}", "streaming: true"), "p.yaml").warnings
+
+
+@pytest.mark.parametrize(("own", "attempts"), [("", 1), (", retry: {max_attempts: 2}", 2)])
+def test_a_child_run_is_tried_once_unless_its_step_says_otherwise(own: str, attempts: int) -> None:
+    child = "pipeline: {name: inner, steps: [{name: say, type: test_echo, value: 1}]}"
+    text = f"name: p\ndefaults: {{retry: {{max_attempts: 5}}}}\nsteps:\n  - {{name: c, type: pipeline, {child}{own}}}\n"
+    assert plan_of(load(text, "p.yaml").pipeline, 3).steps[0].retry.max_attempts == attempts
