@@ -54,6 +54,21 @@ def _requested(state: RunState, data: provider.ProviderRequested, record: Record
     return with_execution(state, data.execution_id, calls=state.executions[data.execution_id].calls + 1)
 
 
+def _responded(state: RunState, data: provider.ProviderResponded, record: Record) -> RunState:
+    before = state.executions[data.execution_id]
+    usage, cost = before.usage + data.usage, add_cost(before.cost_usd, data.cost_usd)
+    return with_execution(state, data.execution_id, usage=usage, cost_usd=cost)
+
+
+def _unreported(state: RunState, execution_id: str) -> RunState:
+    """What the answered calls of an execution used counts, also where it never says how it ended."""
+    spent, known = state.executions[execution_id], step_of(state, execution_id)
+    state = with_step(
+        state, known.name, usage=known.usage + spent.usage, cost_usd=add_cost(known.cost_usd, spent.cost_usd)
+    )
+    return spend(state, spent.usage, spent.cost_usd)
+
+
 def _completed(state: RunState, data: step.StepCompleted, record: Record) -> RunState:
     before = step_of(state, data.execution_id)
     state = with_execution(state, data.execution_id, closed_by="completed")
@@ -79,7 +94,7 @@ def _failed(state: RunState, data: step.StepFailed, record: Record) -> RunState:
 
 def _timed_out(state: RunState, data: step.StepTimedOut, record: Record) -> RunState:
     before = step_of(state, data.execution_id)
-    state = with_execution(state, data.execution_id, closed_by="timed_out")
+    state = _unreported(with_execution(state, data.execution_id, closed_by="timed_out"), data.execution_id)
     failure = Failure(kind="timeout_total", message=f"no result within {data.timeout_s:g} s")
     return with_step(
         state, before.name, status="failed", failures=before.failures + 1, failure=failure, ended_at=record.at
@@ -89,7 +104,7 @@ def _timed_out(state: RunState, data: step.StepTimedOut, record: Record) -> RunS
 def _reopen(closed_by: ClosedBy) -> Callable[[RunState, Any, Record], RunState]:
     def change(state: RunState, data: Any, record: Record) -> RunState:
         before = step_of(state, data.execution_id)
-        state = with_execution(state, data.execution_id, closed_by=closed_by)
+        state = _unreported(with_execution(state, data.execution_id, closed_by=closed_by), data.execution_id)
         return with_step(state, before.name, status="pending")
 
     return change
@@ -99,7 +114,7 @@ def _orphaned(state: RunState, data: step.StepOrphaned, record: Record) -> RunSt
     before = step_of(state, data.execution_id)
     started = state.executions[data.execution_id].started_at is not None
     crashed = started and data.reason == "lease_expired" and data.ran_s is not None and data.ran_s < CRASH_WITHIN_S
-    state = with_execution(state, data.execution_id, closed_by="orphaned")
+    state = _unreported(with_execution(state, data.execution_id, closed_by="orphaned"), data.execution_id)
     return with_step(state, before.name, status="pending", crashes=before.crashes + crashed)
 
 
@@ -135,6 +150,7 @@ CHANGES: Mapping[type, Callable[[RunState, Any, Record], RunState]] = {
     step.StepScheduled: _scheduled,
     step.StepStarted: _started,
     provider.ProviderRequested: _requested,
+    provider.ProviderResponded: _responded,
     step.StepCompleted: _completed,
     step.StepFailed: _failed,
     step.StepDeclined: _reopen("declined"),

@@ -24,7 +24,11 @@ BUSY = frozenset({"open", "expanded", "timed", "asked", "child"})
 
 @dataclass(frozen=True)
 class Execution:
-    """One scheduled try of a step. `closed_by` is None while it is open."""
+    """One scheduled try of a step. `closed_by` is None while it is open.
+
+    `usage` and `cost_usd` are those of its answered calls: they count for the step only where no report of its
+    end says what it used.
+    """
 
     id: str
     step: str
@@ -35,6 +39,8 @@ class Execution:
     scheduled_at: datetime
     started_at: datetime | None = None
     calls: int = 0
+    usage: Usage = NO_USAGE
+    cost_usd: float | None = 0.0
     closed_by: ClosedBy | None = None
 
     @property

@@ -55,7 +55,9 @@ async def _idle(seconds: float, as_json: bool) -> None:
     from elexirion.console.bench.idle import bench_idle
     from elexirion.console.broker.choose import find_broker
     from elexirion.console.broker.home import Home
+    from elexirion.console.log_output import quiet_clients
 
+    quiet_clients()
     settings = load_settings()
     choice = await asyncio.to_thread(find_broker, settings.kafka, Home.from_environment())
     result = await bench_idle(settings, choice.bootstrap, seconds, lambda text: print(text, file=sys.stderr))
@@ -67,7 +69,9 @@ async def _steps(workload: "Workload", as_json: bool) -> None:
     from elexirion.console.bench.steps import bench_steps
     from elexirion.console.broker.choose import find_broker
     from elexirion.console.broker.home import Home
+    from elexirion.console.log_output import quiet_clients
 
+    quiet_clients()
     settings = load_settings()
     choice = await asyncio.to_thread(find_broker, settings.kafka, Home.from_environment())
     result = await bench_steps(settings, choice.bootstrap, workload, lambda text: print(text, file=sys.stderr))
