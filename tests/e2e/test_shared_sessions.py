@@ -183,7 +183,8 @@ async def test_a_cancelled_run_leaves_what_it_said_and_forget_empties_the_sessio
     await tape.event(run, "ApprovalRequested")
     await publisher.cancel(run)
     assert (await tape.end_of(run)).type == "RunCancelled"
-    await tape.until(lambda: tape.state(session).shared_turns, 20, "the session has its turns")
+    await tape.until(lambda: tape.accepted(session, "SignalReceived"), 20, "the session has its turns")
+    assert tape.state(session).shared_turns
 
     await publisher.cancel(session)
     rejected = await tape.event(session, "CommandRejected")
