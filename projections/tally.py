@@ -46,7 +46,8 @@ class Tally:
     """The counts of one partition; `take` and `unreadable` are the only ways to change them.
 
     `steps` counts attempts by type and how they ended, `lost` executions that came back without an answer and are
-    scheduled anew, `runs` what began and how it ended. `unpriced` calls used tokens whose price is unknown.
+    scheduled anew, `cache_hits` answers that were stored ones, `runs` what began and how it ended. `unpriced` calls
+    used tokens whose price is unknown.
     """
 
     accepted: int = 0
@@ -56,6 +57,7 @@ class Tally:
     steps: Counter[tuple[str, str]] = field(default_factory=Counter)
     step_durations: defaultdict[str, Durations] = field(default_factory=lambda: defaultdict(Durations))
     retries: Counter[str] = field(default_factory=Counter)
+    cache_hits: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     calls: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     tokens: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -93,6 +95,8 @@ class Tally:
                 self.lost[record.type.removeprefix("Step").lower()] += 1
             case step.StepRetryScheduled():
                 self.retries[_type_of(before, record.data.step)] += 1
+            case step.CacheHit():
+                self.cache_hits[_type_of_execution(before, record.data.execution_id)] += 1
             case _:
                 self._decided(record, before)
 

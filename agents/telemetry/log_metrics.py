@@ -61,6 +61,7 @@ def _families() -> dict[str, Family]:
         "steps": _counter("pipeline_steps", "Attempts of steps that ended, by how.", "step_type", "status"),
         "step_durations": _histogram("pipeline_step_duration_seconds", "Time of ended attempts.", "step_type"),
         "retries": _counter("pipeline_step_retries", "Further attempts that were scheduled.", "step_type"),
+        "cache_hits": _counter("pipeline_cache_hits", "Answers that were taken from the cache.", "step_type"),
         "lost": _counter("pipeline_executions_lost", "Executions that came back without an answer.", "reason"),
         "runs": _counter("pipeline_runs", "Runs that started, and how runs ended.", "status"),
         "calls": _counter("pipeline_provider_calls", "Calls of providers that ended.", "provider", "model", "outcome"),

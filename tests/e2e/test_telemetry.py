@@ -19,6 +19,7 @@ from tests.e2e.cluster import CLI, NO_LANE, Cluster, Publisher, WorkerProcess, r
 from tests.e2e.collector import collector
 from tests.e2e.tape import Tape
 from tests.stub.client import StubServer
+from tests.stub.script import Answer, Rule
 
 PIPELINE = """\
 name: counted
@@ -27,6 +28,12 @@ steps:
   - {name: echo, type: test_echo, value: "{{ tone }}"}
   - {name: ask, type: claude, prompt: "Say something, {{ tone }}."}
 """
+RETRIED = """\
+name: retried
+steps:
+  - {name: ask, type: claude, prompt: Be busy at first., retry: {max_attempts: 3, base_delay_ms: 1}}
+"""
+CACHED = "name: cached\nsteps: [{name: ask, type: claude, prompt: Say it once., cache: true}]\n"
 FAILING = "name: failing\nsteps: [{name: bad, type: test_echo, fail: true, error_message: broken}]\n"
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -38,11 +45,19 @@ async def test_metrics_are_the_counts_of_the_log_before_and_after_a_kill(cluster
     async with cluster.tape() as tape, cluster.publisher() as publisher:
         worker = cluster.start("counted", ELEXIRION_HTTP_PORT="0")
         await cluster.ready(tape, worker)
+        stub.script(Rule(contains="Be busy", nth=1, answer=Answer(status=503)))
         await _some_runs(tape, publisher, cluster)
         before = await _scraped_as_folded(tape, _address(worker))
-        assert before["steps", "claude", "completed"] == 2
+        assert before["runs", "completed"] == 5
+        assert before["runs", "failed"] == 1
+        assert before["steps", "claude", "completed"] == 5
+        assert before["steps", "claude", "failed"] == 1, "the attempt that was retried"
         assert before["steps", "test_echo", "failed"] == 1
-        assert sum(count for key, count in before.items() if key[0] == "refused") >= 2
+        assert before["retries", "claude"] == 1
+        assert before["cached", "claude"] == 1
+        assert sum(count for key, count in before.items() if key[0] == "calls") == len(stub.calls()) == 5
+        assert before["refused", "duplicate_command"] >= 1
+        assert before["refused", "run_ended"] >= 1
 
         worker.kill()
         worker = cluster.start("counted-again", ELEXIRION_HTTP_PORT="0")
@@ -110,10 +125,13 @@ async def test_a_run_goes_on_in_the_trace_that_its_command_names(standing: Clust
 
 
 async def _some_runs(tape: Tape, publisher: Publisher, cluster: Cluster) -> None:
-    """Two good runs, a failing one, a command sent twice, and a report that comes too late."""
+    """Good runs, one retried, one cached, a failing one, a command sent twice, and a report that comes too late."""
     runs = [run_id("counted") for _ in range(2)]
-    for run in runs:
-        await publisher.start(run, PIPELINE)
+    for run, pipeline in [
+        *((run, PIPELINE) for run in runs),
+        *((run_id("more"), p) for p in (RETRIED, CACHED, CACHED)),
+    ]:
+        await publisher.start(run, pipeline)
         await tape.completed(run)
     failing = run_id("failing")
     await publisher.start(failing, FAILING)
@@ -128,6 +146,9 @@ async def _some_runs(tape: Tape, publisher: Publisher, cluster: Cluster) -> None
         cluster.topics.events, encode(record), key=runs[0].encode(), partition=seen.partition
     )
     await tape.until(lambda: len(tape.named(runs[0], "CommandReceived")) == 2, 10, "the second command arrives")
+    await tape.until(
+        lambda: any(seen.record.id == "late" for seen in tape.of_run(runs[0])), 10, "the late report arrives"
+    )
 
 
 def _folded(tape: Tape) -> Counts:
@@ -139,7 +160,10 @@ def _folded(tape: Tape) -> Counts:
             if seen.partition == partition:
                 before = fold.runs.get(seen.record.run_id)
                 tally.take(seen.record, fold.apply(seen.record, seen.offset, broker_time(seen.message)), before)
-        own = {("steps", *key): count for key, count in tally.steps.items()}
+        own: Counts = {("steps", *key): count for key, count in tally.steps.items()}
+        own |= {("retries", key): count for key, count in tally.retries.items()}
+        own |= {("cached", key): count for key, count in tally.cache_hits.items()}
+        own |= {("calls", *key): count for key, count in tally.calls.items()}
         own |= {("runs", key): count for key, count in tally.runs.items()}
         own |= {("refused", key): count for key, count in tally.refused.items()}
         own |= {("seconds", key): sum(each.buckets) for key, each in tally.step_durations.items()}
@@ -151,6 +175,9 @@ def _folded(tape: Tape) -> Counts:
 
 NAMES = {
     "pipeline_steps_total": ("steps", "step_type", "status"),
+    "pipeline_step_retries_total": ("retries", "step_type"),
+    "pipeline_cache_hits_total": ("cached", "step_type"),
+    "pipeline_provider_calls_total": ("calls", "provider", "model", "outcome"),
     "pipeline_runs_total": ("runs", "status"),
     "elexirion_log_records_refused_total": ("refused", "reason"),
     "pipeline_step_duration_seconds_count": ("seconds", "step_type"),

@@ -1,5 +1,11 @@
-"""`docker-compose.yml` and `Dockerfile` fit each other and the command line: what shows without an engine."""
+"""`docker-compose.yml` and `Dockerfile` fit each other and the command line: what shows without an engine.
 
+`compose-spec.json` beside this file is the schema of the Compose Specification, unchanged: Copyright 2020 The Compose
+Specification Authors, under the Apache License 2.0, whose text is this project's LICENSE too.
+"""
+
+import copy
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 from tests.packaging.project import ROOMS, ROOT, declared
 
@@ -23,9 +30,36 @@ def dockerfile() -> str:
     return (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
+def complaints(compose: dict[str, Any]) -> list[str]:
+    """Where the schema of the Compose Specification is violated."""
+    schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text(encoding="utf-8"))
+    return sorted(error.json_path for error in Draft7Validator(schema).iter_errors(compose))
+
+
 def help_of(*command: str) -> subprocess.CompletedProcess[str]:
     script = Path(sys.executable).with_name("elexirion")
     return subprocess.run([script, *command, "--help"], capture_output=True, text=True, timeout=60)
+
+
+def test_the_file_follows_the_compose_specification(compose: dict[str, Any]) -> None:
+    assert complaints(compose) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "place"),
+    [
+        ("worker", "helthcheck", {}, "$.services.worker"),
+        ("worker", "read_only", ["yes"], "$.services.worker.read_only"),
+        ("kafka", "depends_on", {"worker": {"condition": "service_happy"}}, "$.services.kafka.depends_on"),
+        ("worker", "env_file", [{"path": ".env", "needed": False}], "$.services.worker.env_file"),
+    ],
+)
+def test_a_mistake_against_the_specification_would_be_found(
+    compose: dict[str, Any], section: str, key: str, value: object, place: str
+) -> None:
+    mistaken = copy.deepcopy(compose)
+    mistaken["services"][section][key] = value
+    assert complaints(mistaken) == [place]
 
 
 def test_there_is_one_kafka_two_workers_and_what_watches_them(compose: dict[str, Any]) -> None:

@@ -65,6 +65,17 @@ def test_each_failed_attempt_counts_and_so_does_the_retry() -> None:
     assert tally.retries == {"test_echo": 1}
 
 
+def test_an_answer_from_the_cache_counts_and_is_no_call() -> None:
+    log = begun()
+    hit = step.CacheHit(execution_id=log.execution(), incarnation=WORKER, request_hash="r" * 64, written_at=log.now)
+    assert log.report(hit) is None
+    log.complete()
+    tally = tallied(log.records)
+    assert tally.cache_hits == {"test_echo": 1}
+    assert tally.steps == {("test_echo", "completed"): 1}
+    assert not tally.calls
+
+
 def test_a_time_out_counts_with_the_time_it_was_given() -> None:
     log = begun()
     assert log.decide(step.StepTimedOut(execution_id=log.execution(), timeout_s=7)) is None

@@ -1,9 +1,13 @@
 """/metrics shows the counts of the log: the same before and after a restart, and of owned partitions only."""
 
+import re
+
 from elexirion.agents.telemetry.log_metrics import LogMetrics
 from elexirion.agents.telemetry.tallies import Tallies
-from elexirion.events import run
+from elexirion.events import provider, run
 from elexirion.events.dead_letter import DeadLetter
+from elexirion.events.usage import Usage
+from elexirion.projections.tally import MODELS
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -40,6 +44,31 @@ def one_run() -> RunLog:
     log.begin("b")
     log.complete("b")
     assert log.complete("b") == "execution_closed"
+    return log
+
+
+def unlike_any_other(n: int) -> RunLog:
+    """The n-th run: its names of pipeline, steps, types, provider, model and worker stand in no other run."""
+    known, odd, worker = f"step{n}", f"odd{n}", f"worker{n}.aaaa"
+    steps = [{"name": known, "type": "test_echo"}, {"name": odd, "type": f"type{n}"}]
+    definition = {"name": f"pipeline{n}", "steps": steps}
+    log = RunLog(
+        run_id=f"run{n}", command_id=f"start{n}", pipeline_name=f"pipeline{n}", definition=definition,
+        author=f"author{n}.bbbb",
+    )  # fmt: skip
+    for name, step_type in ((known, "test_echo"), (odd, f"type{n}")):
+        log.schedule(name, worker, step_type=step_type)
+        log.begin(name, worker)
+        execution = log.execution(name)
+        called = provider.ProviderResponded(
+            execution_id=execution, incarnation=worker, call_id=f"{execution}/1", provider=f"provider{n}",
+            model=f"model{n}", usage=Usage(input_tokens=n + 1, output_tokens=1), duration_s=1.0, first_chunk_s=0.1,
+            cost_usd=0.01 if name == known else None,
+        )  # fmt: skip
+        assert log.report(called) is None
+        assert log.complete(name, worker) is None
+    assert log.complete(odd, worker) == "execution_closed"
+    assert log.end() is None
     return log
 
 
@@ -130,6 +159,24 @@ def test_names_of_pipelines_and_ids_of_runs_are_no_labels() -> None:
     text = generate_latest(scraped.registry).decode()
     assert "hush" not in text
     assert "run-very-secret" not in text
+
+
+def test_a_thousand_pipelines_are_as_many_series_as_the_first_of_them() -> None:
+    scraped, records, series = Scraped(), [], []
+    scraped.orchestrator.gain()
+    for n in range(1000):
+        records += unlike_any_other(n).records
+        if n + 1 in (MODELS + 1, 1000):
+            scraped.orchestrator.read(records)
+            text = generate_latest(scraped.registry).decode()
+            series.append({line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")})
+    assert scraped.samples("pipeline_runs_total") == {("0", "started"): 1000, ("0", "completed"): 1000}
+    assert scraped.samples(STEPS) == {("0", "completed", "test_echo"): 1000, ("0", "completed", "other"): 1000}
+    first, all_of_them = series
+    assert all_of_them == first
+    assert len({line for line in first if "model=" in line and "pipeline_cost_usd_total" in line}) == MODELS + 1
+    named = re.compile(r"(pipeline|step|odd|type|run|author|worker|start)\d")
+    assert [line for line in all_of_them if named.search(line)] == []
 
 
 def test_a_listener_hears_what_counts_and_is_new_and_cannot_disturb_the_log() -> None:
