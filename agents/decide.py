@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from elexirion.agents.decisions import steps
-from elexirion.agents.decisions.blocks import block_end, failed_step, over
+from elexirion.agents.decisions.blocks import Standing, block_end, standing
 from elexirion.agents.decisions.inside import inside
 from elexirion.agents.decisions.later import later
 from elexirion.agents.decisions.limits import budget_failure, out_of_time
@@ -97,11 +97,16 @@ def _possible(view: View) -> Iterator[RecordModel]:
         yield _fail(view, None, budget_failure(state.exceeded))
     elif too_long:
         yield too_long
-    elif failed := failed_step(state, plan.steps, ""):
-        yield _fail(view, failed.path, failed.failure)
-    elif state.status == "running":
-        yield from _in_block(view, plan.steps, "", True)
-        yield from _finish(view)
+    else:
+        yield from _go_on(view, standing(state, plan.steps, ""))
+
+
+def _go_on(view: View, stands: Standing) -> Iterator[RecordModel]:
+    if stands.failed:
+        yield _fail(view, stands.failed.path, stands.failed.failure)
+    elif view.state.status == "running":
+        yield from _in_block(view, view.plan.steps, "", stands, True)
+        yield from _finish(view, stands)
 
 
 # Open executions ----------------------------------------------------------------------------------------
@@ -130,14 +135,15 @@ def overdue_at(started_at: datetime | None, timeout_s: float | None) -> datetime
 # Steps --------------------------------------------------------------------------------------------------
 
 
-def _in_block(view: View, block: tuple[StepPlan, ...], prefix: str, go: bool) -> Iterator[RecordModel]:
+def _in_block(
+    view: View, block: tuple[StepPlan, ...], prefix: str, stands: Standing, go: bool
+) -> Iterator[RecordModel]:
     """What can be decided about the steps of a block, in the order of the file."""
-    done = over(view.state, block, prefix)
-    go = go and failed_step(view.state, block, prefix) is None
+    go = go and stands.failed is None
     for planned in block:
         known = step_at(view.state, prefix + planned.name)
         if known is not None and not known.done:
-            yield from _about(view, planned, known, go and done.issuperset(planned.needs), go)
+            yield from _about(view, planned, known, go and stands.over.issuperset(planned.needs), go)
 
 
 def _about(view: View, planned: StepPlan, known: StepState, ready: bool, go: bool) -> Iterator[RecordModel]:
@@ -173,8 +179,9 @@ def _handle_error(
 ) -> Iterator[RecordModel]:
     if view.state.status != "running":
         return
-    if block_end(view.state, handlers, "") is None:
-        yield from _in_block(view, handlers, "", True)
+    stands = standing(view.state, handlers, "")
+    if block_end(view.state, handlers, "", stands) is None:
+        yield from _in_block(view, handlers, "", stands, True)
     else:
         yield _run_failed(view.state, path, failure)
 
@@ -183,9 +190,9 @@ def _run_failed(state: RunState, path: str | None, failure: Failure) -> RecordMo
     return run.RunFailed(failure=failure, step=path, usage=state.usage, cost_usd=state.cost_usd, context_hash="")
 
 
-def _finish(view: View) -> Iterator[RecordModel]:
+def _finish(view: View, stands: Standing) -> Iterator[RecordModel]:
     state = view.state
-    if len(over(state, view.plan.steps, "")) < len(view.plan.steps):
+    if len(stands.over) < len(view.plan.steps):
         return
     output = view.answer(AboutOutput())
     if isinstance(output, NotPossible):

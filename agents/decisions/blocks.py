@@ -47,35 +47,35 @@ def final_failure(planned: StepPlan, known: StepState) -> Failure | None:
     return known.failure
 
 
-def settled(planned: StepPlan, known: StepState) -> bool:
-    """Whether the steps after this one may go on."""
-    return known.done or (planned.continue_on_error and final_failure(planned, known) is not None)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the steps of a block stand: names of those that hold nobody back any more, and the first that holds it up."""
+
+    over: frozenset[str]
+    failed: Failed | None
 
 
-def failed_step(state: RunState, steps: tuple[StepPlan, ...], prefix: str) -> Failed | None:
-    """The first step of the file that failed for good and holds the block up."""
+def standing(state: RunState, steps: tuple[StepPlan, ...], prefix: str) -> Standing:
+    """One look at the steps of a block, in the order of the file."""
+    over: set[str] = set()
+    failed: Failed | None = None
     for planned in steps:
         known = step_at(state, prefix + planned.name)
-        if known is None or planned.continue_on_error:
+        if known is None:
             continue
-        failure = final_failure(planned, known)
-        if failure:
-            return Failed(known.name, failure)
-    return None
+        failure = None if known.done else final_failure(planned, known)
+        if known.done or (failure and planned.continue_on_error):
+            over.add(planned.name)
+        elif failure and failed is None:
+            failed = Failed(known.name, failure)
+    return Standing(frozenset(over), failed)
 
 
-def over(state: RunState, steps: tuple[StepPlan, ...], prefix: str) -> set[str]:
-    """Names of the steps that hold nobody back any more."""
-    known = ((planned, step_at(state, prefix + planned.name)) for planned in steps)
-    return {planned.name for planned, step in known if step is not None and settled(planned, step)}
-
-
-def block_end(state: RunState, steps: tuple[StepPlan, ...], prefix: str) -> Completed | Failed | None:
+def block_end(state: RunState, steps: tuple[StepPlan, ...], prefix: str, stands: Standing) -> Completed | Failed | None:
     """How the block ended; None while it goes on."""
-    failed = failed_step(state, steps, prefix)
-    if failed:
-        return None if any(running(state, prefix + planned.name) for planned in steps) else failed
-    return Completed() if len(over(state, steps, prefix)) == len(steps) else None
+    if stands.failed:
+        return None if any(running(state, prefix + planned.name) for planned in steps) else stands.failed
+    return Completed() if len(stands.over) == len(steps) else None
 
 
 def running(state: RunState, path: str) -> bool:

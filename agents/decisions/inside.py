@@ -5,7 +5,7 @@ from itertools import chain, islice
 from typing import TypeAlias, assert_never
 
 from elexirion.agents.decisions import steps
-from elexirion.agents.decisions.blocks import Completed, Failed, block_end, final_failure, running
+from elexirion.agents.decisions.blocks import Completed, Failed, Standing, block_end, final_failure, running, standing
 from elexirion.agents.decisions.view import View
 from elexirion.agents.evaluated import Answer, Holds, Joined, NotPossible
 from elexirion.agents.plan import Branch, Items, Loop, Repeat, StepPlan
@@ -16,8 +16,8 @@ from elexirion.events.record_model import RecordModel
 from elexirion.projections.paths import step_at
 from elexirion.projections.step_state import Inside, StepState
 
-InBlock: TypeAlias = Callable[[View, tuple[StepPlan, ...], str, bool], Iterator[RecordModel]]
-"""Decides about the steps of a block, given its path's prefix and whether something new may start."""
+InBlock: TypeAlias = Callable[[View, tuple[StepPlan, ...], str, Standing, bool], Iterator[RecordModel]]
+"""Decides about the steps of a block, given its path's prefix, how it stands, and whether something new may start."""
 
 
 def inside(view: View, planned: StepPlan, known: StepState, go: bool, in_block: InBlock) -> Iterator[RecordModel]:
@@ -147,10 +147,11 @@ def _turn(
     view: View, block: tuple[StepPlan, ...], known: StepState, index: int, go: bool, in_block: InBlock, *, breaks: bool
 ) -> Iterator[RecordModel]:
     prefix = f"{known.name}/{index}/"
-    end = block_end(view.state, block, prefix)
+    stands = standing(view.state, block, prefix)
+    end = block_end(view.state, block, prefix, stands)
     match end:
         case None:
-            yield from in_block(view, block, prefix, go)
+            yield from in_block(view, block, prefix, stands, go)
         case Failed():
             failure = _named(end)
             yield step.IterationEnded(step=known.name, index=index, ended_because="failed", failure=failure)
@@ -212,10 +213,11 @@ def _branch(
 ) -> Iterator[RecordModel]:
     block = branch.blocks.get(inside.branch or "", ()) if inside.branch is not None else ()
     prefix = f"{known.name}/"
-    end = block_end(view.state, block, prefix)
+    stands = standing(view.state, block, prefix)
+    end = block_end(view.state, block, prefix, stands)
     match end:
         case None:
-            yield from in_block(view, block, prefix, go)
+            yield from in_block(view, block, prefix, stands, go)
         case Failed():
             yield _because_of(known, end)
         case Completed():

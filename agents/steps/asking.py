@@ -11,6 +11,7 @@ from elexirion.agents.providers.port import ProviderCall, ProviderResult, Turn
 from elexirion.agents.steps.port import StepError, StepIO, Work
 from elexirion.events.failure import Failure
 from elexirion.events.usage import NO_USAGE
+from elexirion.projections.step_state import add_cost
 
 CALL_OPTIONS = ("max_tokens", "temperature", "top_p", "top_k")
 DEFAULT_TIMEOUT_S = 300.0
@@ -66,7 +67,7 @@ class Asking:
 
     def counted(self, error: StepError) -> StepError:
         """The failure with what all calls before it used."""
-        return StepError(error.failure, self.usage + error.usage, _sum(self.cost_usd, error.cost_usd))
+        return StepError(error.failure, self.usage + error.usage, add_cost(self.cost_usd, error.cost_usd))
 
     @asynccontextmanager
     async def before_the_end(self) -> AsyncIterator[None]:
@@ -92,12 +93,12 @@ class Asking:
     ) -> ProviderResult:
         result = await self.io.call(self._call(prompt, turns, functions, timeout_s))
         self.usage += result.usage
-        self.cost_usd = _sum(self.cost_usd, result.cost_usd)
+        self.cost_usd = add_cost(self.cost_usd, result.cost_usd)
         return result
 
     async def _fall_back(self, error: StepError) -> None:
         self.usage += error.usage
-        self.cost_usd = _sum(self.cost_usd, error.cost_usd)
+        self.cost_usd = add_cost(self.cost_usd, error.cost_usd)
         assert self._other is not None
         self._model = self.fallback = self._other
         await self.io.fell_back(error.failure.kind, self._other)
@@ -120,7 +121,3 @@ class Asking:
 def _unavailable(failure: Failure) -> bool:
     """Whether another model may answer where this one did not."""
     return failure.kind in ("overloaded", "rate_limited") or failure.status == _NOT_FOUND
-
-
-def _sum(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other

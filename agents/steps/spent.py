@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from elexirion.agents.steps.port import Outcome, StepError
 from elexirion.events.usage import NO_USAGE, Usage
+from elexirion.projections.step_state import add_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,7 @@ class Spent:
 
     def plus(self, other: Outcome | StepError) -> "Spent":
         """This and what a call spent, whether it ended well or not."""
-        costs = (self.cost_usd, other.cost_usd)
-        cost = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
-        return Spent(self.usage + other.usage, cost)
+        return Spent(self.usage + other.usage, add_cost(self.cost_usd, other.cost_usd))
 
     def on_outcome(self, outcome: Outcome) -> Outcome:
         """The outcome with all that was spent on the way to it."""
