@@ -9,10 +9,10 @@ from elexirion.agents.decide import BATCH, decide, look, number
 from elexirion.agents.decide_command import reject
 from elexirion.agents.evaluated import Answer, Joined, NotPossible
 from elexirion.agents.kafka.errors import KafkaProblem
+from elexirion.agents.orchestrator.answering import RunPlans, answer_all
 from elexirion.agents.orchestrator.command_desk import StartChecker, outcome
 from elexirion.agents.orchestrator.desk import RunDesk
 from elexirion.agents.orchestrator.partitions import Owned, Partitions
-from elexirion.agents.orchestrator.run_unit import RunPlans
 from elexirion.agents.questions import AboutChild, Question
 from elexirion.events import run
 from elexirion.events.envelope import Record
@@ -145,8 +145,7 @@ class CommandDuty:
         looked = look(state, plan, facts)
         if not all(self._plans.quick(state, question) for question in looked.asked):
             return []
-        answers: dict[Question, Answer] = {q: await self._plans.answer(state, q) for q in looked.asked}
-        facts = replace(facts, answers=answers)
-        lanes = look(state, plan, facts).lanes
+        answers: dict[Question, Answer] = {}
+        lanes = (await answer_all(self._plans, state, facts, answers)).lanes
         most = self._desk.most(state.run_id, lanes) if lanes else BATCH
-        return decide(state, plan, replace(facts, most=most))
+        return decide(state, plan, replace(facts, answers=answers, most=most))

@@ -11,12 +11,12 @@ from elexirion.agents.decide import BATCH, Facts, number
 from elexirion.agents.dispatch import Placement, has_worker
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.errors import AppendUnknownError
+from elexirion.agents.orchestrator.answering import RunPlans
 from elexirion.agents.orchestrator.child_runs import start_child
 from elexirion.agents.orchestrator.losses import lost_of
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Owned, Partitions, deciding
 from elexirion.agents.orchestrator.run_supervisor import RunSupervisor
-from elexirion.agents.orchestrator.run_unit import RunPlans
 from elexirion.agents.orchestrator.session_log import SessionLog
 from elexirion.agents.orchestrator.session_writer import SessionWriter
 from elexirion.agents.orchestrator.successor import successor_record

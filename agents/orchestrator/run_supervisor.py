@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 import structlog
-from elexirion.agents.orchestrator.run_unit import Desk, RunPlans, RunUnit
+from elexirion.agents.orchestrator.answering import RunPlans
+from elexirion.agents.orchestrator.run_unit import Desk, RunUnit
 
 log = structlog.get_logger(__name__)
 

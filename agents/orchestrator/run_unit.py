@@ -10,31 +10,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from elexirion.agents.decide import BATCH, Facts, Looked, decide, look, overdue_at
+from elexirion.agents.decide import BATCH, Facts, Looked, decide, overdue_at
 from elexirion.agents.decisions.limits import ends_at
 from elexirion.agents.evaluated import Answer
+from elexirion.agents.orchestrator.answering import RunPlans, answer_all
 from elexirion.agents.plan import RunPlan
 from elexirion.agents.questions import Question
 from elexirion.agents.supervision import CrashWindow, RestForOneSupervisor, Supervised
 from elexirion.events.envelope import Record
 from elexirion.projections.run_state import RunState
 from mode import Service
-
-
-class RunPlans(Protocol):
-    """Reads pipelines: their plan, their templates, their output."""
-
-    def plan(self, state: RunState) -> RunPlan:
-        """The plan of the run's definition."""
-        ...
-
-    async def answer(self, state: RunState, question: Question) -> Answer:
-        """Evaluate what a decision about this state depends on."""
-        ...
-
-    def quick(self, state: RunState, question: Question) -> bool:
-        """Whether the answer takes no process and no other reader: a moment at most."""
-        ...
 
 
 class Desk(Protocol):
@@ -92,14 +77,8 @@ class ContextService(Supervised):
 
     async def answered(self, state: RunState, facts: Facts) -> tuple[Facts, Looked, bool]:
         """The facts with all that can be evaluated now, each once in this life; and whether that took its time."""
-        plan, known = self.plan(state), dict(self._answers)
-        while True:  # an answer may lead to the next question: a loop that ends has a result
-            looked = look(state, plan, replace(facts, answers=known))
-            missing = sorted(looked.asked - known.keys(), key=repr)
-            if not missing:
-                break
-            for question in missing:
-                known[question] = await self._plans.answer(state, question)
+        known = dict(self._answers)
+        looked = await answer_all(self._plans, state, facts, known)
         waited = known.keys() != self._answers.keys()
         self._answers = {question: answer for question, answer in known.items() if question in looked.asked}
         return replace(facts, answers=self._answers), looked, waited

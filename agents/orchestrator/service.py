@@ -11,6 +11,7 @@ from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.agents.kafka.topic_admin import widen_lane
 from elexirion.agents.orchestrator import follow as log_follow
+from elexirion.agents.orchestrator.answering import RunPlans
 from elexirion.agents.orchestrator.command_desk import StartChecker
 from elexirion.agents.orchestrator.command_duty import CommandDuty
 from elexirion.agents.orchestrator.desk import RunDesk
@@ -22,7 +23,6 @@ from elexirion.agents.orchestrator.kin import Kin
 from elexirion.agents.orchestrator.lane_width import LaneWidth
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Change, Owned, Partitions
-from elexirion.agents.orchestrator.run_unit import RunPlans
 from elexirion.agents.orchestrator.session_log import SessionLog
 from elexirion.agents.settings import Settings
 from elexirion.agents.telemetry.followed_log import FollowedLog

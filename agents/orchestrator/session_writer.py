@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from elexirion.agents.orchestrator.run_unit import RunPlans
+from elexirion.agents.orchestrator.answering import RunPlans
 from elexirion.agents.orchestrator.session_log import SessionLog, SessionUnreadableError
 from elexirion.agents.shared_session import say_turns
 from elexirion.events.envelope import Record

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 FileOperation = Literal[
     "copy", "move", "delete", "validate", "list", "convert", "read", "write", "stream_copy", "stream_process"
 ]
-MOST_LISTED = 10_000
 
 
 class FileEntry(Model, frozen=True):

@@ -3,8 +3,8 @@
 from typing import cast
 
 import pytest
+from elexirion.agents.orchestrator.answering import RunPlans
 from elexirion.agents.orchestrator.run_plan import plan_of
-from elexirion.agents.orchestrator.run_unit import RunPlans
 from elexirion.agents.orchestrator.session_log import SessionLog, SessionUnreadableError
 from elexirion.agents.orchestrator.session_writer import SessionWriter
 from elexirion.agents.plan import RunPlan
