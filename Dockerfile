@@ -7,9 +7,9 @@ RUN python -m venv /opt/build && python -m venv --without-pip /opt/elexirion
 WORKDIR /src
 # The dependencies change rarely and come first, so that a change of code reuses their layer.
 COPY requirements requirements
-RUN /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements/build.lock \
+RUN /opt/build/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements/build.lock \
  && /opt/build/bin/pip --python /opt/elexirion/bin/python install \
-      --require-hashes --only-binary :all: -r requirements/runtime.lock
+      --no-deps --require-hashes --only-binary :all: -r requirements/runtime.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY events events
 COPY pipelines pipelines

@@ -2,6 +2,8 @@
 # Everything is installed into .venv from requirements/dev.lock (docs/adr/0002-lock-and-make.md).
 
 SHELL := /bin/bash
+# Also for what tests call: they read the last line that make says.
+MAKEFLAGS += --no-print-directory
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
@@ -14,9 +16,24 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # What the tests of the whole product use besides Python: names of commands, not of packages.
 CI_TOOLS ?= kcat promtool chromium
 PYTEST_ARGS ?=
+# How many files of tests run at the same time; each of these processes has a broker of its own.
+JOBS ?= 3
 # Give UPGRADE=--upgrade to move every pin to the newest version that fits.
 UPGRADE ?=
 RECOVERY_ROUNDS ?= 10
+# Workers that are killed, some at a time, over a log with so many open runs; events of the log of `make takeover`.
+KILLS ?= 50
+OPEN ?= 1000
+EVENTS ?= 1000000
+RUNS ?=
+MINUTES ?=
+SEED ?=
+BROKER_KILL_EVERY_S ?=
+# Runs a second of a soak; unset: 0.6 of what the machine sustains. JSON=1 for one JSON document.
+RATE ?=
+JSON ?=
+# Simulated worlds; 100000 for the long form.
+SEEDS ?= 1000
 
 # pyright asks the network whether a newer version exists unless it is told not to.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -24,7 +41,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: help install demo test lint types pytest recovery bench lock ci-tools clean distclean
+.PHONY: help install demo test lint types pytest simulate storm soak recovery takeover bench lock ci-tools clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,9 +62,12 @@ $(VENV)/.created:
 	echo "Install one, or name it: make install PYTHON=/path/to/python3.12" >&2; \
 	exit 1
 
+# The lock is complete, so pip resolves nothing: a resolver before pip 23.3 takes the newest release of what is
+# asked for with an extra, not the locked one, and so fails on the day such a release appears.
 $(VENV)/.lock-installed: requirements/dev.lock $(VENV)/.created
 	@echo "installing the locked dependencies (the first time takes a minute or two)"
-	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements/dev.lock
+	@$(PIP) install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/dev.lock
+	@$(PIP) check >/dev/null
 	@touch $@
 
 # Without isolation the locked setuptools builds the project; nothing unlocked is fetched. It warns of any
@@ -59,10 +79,11 @@ $(VENV)/.project-installed: pyproject.toml $(VENV)/.lock-installed
 demo: install ## run an example pipeline through a real Kafka, without any key
 	$(BIN)/elexirion run examples/demo.yaml --offline
 
-test: install ## style, types and all tests
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory types
-	@$(MAKE) --no-print-directory pytest
+test: install ## style, types and all tests: JOBS files at a time, then, two at a time, those that measure
+	@$(MAKE) lint
+	@$(MAKE) types
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not quiet" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m quiet $(PYTEST_ARGS)
 
 lint: install ## ruff: rules and formatting
 	$(BIN)/ruff check
@@ -72,11 +93,28 @@ types: install ## mypy (strict) and pyright
 	$(BIN)/mypy -p elexirion
 	$(BIN)/pyright
 
-pytest: install ## the tests alone; PYTEST_ARGS="-k name" selects
+pytest: install ## tests one after another; PYTEST_ARGS="-k name" selects
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-recovery: install ## kill workers and orchestrators, ten rounds each
-	ELEXIRION_RECOVERY_ROUNDS=$(RECOVERY_ROUNDS) $(BIN)/python -m pytest tests/e2e/test_recovery.py $(PYTEST_ARGS)
+# All parameters: the fields of Plan in tests/chaos/storm.py, such as ELEXIRION_STORM_FREEZE_EVERY_S=20.
+storm: install ## kill processes at random under load, heal, check: RUNS=200 MINUTES=1 SEED=1
+	ELEXIRION_STORM_RUNS=$(RUNS) ELEXIRION_STORM_MINUTES=$(MINUTES) ELEXIRION_STORM_SEED=$(SEED) \
+	  ELEXIRION_STORM_BROKER_KILL_EVERY_S=$(BROKER_KILL_EVERY_S) \
+	  $(BIN)/python -m pytest -s tests/chaos/test_storm.py $(PYTEST_ARGS)
+
+soak: install ## steady load for MINUTES=30: what grows, what gets slower, then the log is checked; RATE=runs a second
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(RATE),--rate $(RATE)) $(if $(JSON),--json)
+
+simulate: install ## live through SEEDS simulated worlds, JOBS at a time; SEED=123 shows one of them again
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --jobs $(JOBS))
+
+recovery: install ## kill workers, orchestrators and the broker: ten rounds each, and KILLS=50 workers over OPEN=1000 open runs
+	ELEXIRION_RECOVERY_ROUNDS=$(RECOVERY_ROUNDS) ELEXIRION_TAKEOVER_KILLS=$(KILLS) ELEXIRION_TAKEOVER_OPEN=$(OPEN) \
+	  $(BIN)/python -m pytest -s tests/takeover tests/e2e/test_recovery.py \
+	    tests/chaos/test_recovery_of_broker.py $(PYTEST_ARGS)
+
+takeover: install ## start orchestrators over a log of EVENTS=1000000 with OPEN=1000 open runs
+	$(BIN)/python -m tests.takeover --events $(EVENTS) --open $(OPEN)
 
 bench: install ## measure hop, ten-step run, throughput and memory
 	$(BIN)/elexirion bench steps

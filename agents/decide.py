@@ -11,9 +11,10 @@ from typing import Any
 
 from elexirion.agents.decisions import steps
 from elexirion.agents.decisions.blocks import Standing, block_end, standing
+from elexirion.agents.decisions.firing import firing
 from elexirion.agents.decisions.inside import inside
 from elexirion.agents.decisions.later import later
-from elexirion.agents.decisions.limits import budget_failure, out_of_time
+from elexirion.agents.decisions.limits import budget_failure, cut_by, passed
 from elexirion.agents.decisions.view import BATCH, Facts, Lost, View
 from elexirion.agents.decisions.waiting import about_answer, about_child, about_timer
 from elexirion.agents.evaluated import NotPossible, Output
@@ -55,7 +56,7 @@ def decide(state: RunState, plan: RunPlan, facts: Facts) -> list[Record]:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What decisions about one very state depend on: questions, known or not, and lanes to place steps on."""
+    """What decisions about one very state depend on: questions, known or not, and lanes of steps that may start."""
 
     asked: set[Question]
     lanes: set[str]
@@ -88,22 +89,27 @@ def _number(state: RunState, data: RecordModel, facts: Facts, causation_id: str 
 def _possible(view: View) -> Iterator[RecordModel]:
     """Everything that could be decided about the state, the most urgent first; each stands for itself."""
     state, plan = view.state, view.plan
+    if state.waits_until(view.facts.now):
+        return
+    if state.schedule is not None:
+        yield from firing(view)
+        return
     yield from _close_lost(view)
     if state.failing is not None:
         yield from _handle_error(view, plan.on_error, state.failing.failure, state.failing.step)
         return
-    too_long = out_of_time(view)
+    over = passed(view)
     if state.exceeded is not None:
         yield _fail(view, None, budget_failure(state.exceeded))
-    elif too_long:
-        yield too_long
+    elif over:
+        yield over
     else:
         yield from _go_on(view, standing(state, plan.steps, ""))
 
 
 def _go_on(view: View, stands: Standing) -> Iterator[RecordModel]:
     if stands.failed:
-        yield _fail(view, stands.failed.path, stands.failed.failure)
+        yield cut_by(view, stands.failed.failure) or _fail(view, stands.failed.path, stands.failed.failure)
     elif view.state.status == "running":
         yield from _in_block(view, view.plan.steps, "", stands, True)
         yield from _finish(view, stands)

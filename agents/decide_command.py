@@ -5,13 +5,17 @@ from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 from elexirion.agents.decide import Facts, number
+from elexirion.agents.decisions.later import LONGEST_S, later
 from elexirion.agents.shared_session import FORGET, TURNS, begins_session, is_session
 from elexirion.events import commands, run
 from elexirion.events.codec import describe
 from elexirion.events.envelope import Record, make_decision, make_record
-from elexirion.events.identifiers import SESSION_PREFIX
+from elexirion.events.identifiers import LONGEST_SCHEDULE_ID, SESSION_PREFIX
+from elexirion.events.priority import Priority
 from elexirion.events.record_model import RecordModel
+from elexirion.events.schedule import Schedule
 from elexirion.events.session import TurnsSaid
+from elexirion.projections.due_times import problem_of
 from elexirion.projections.partition import EndedRun, PendingCommand
 from elexirion.projections.run_state import RunState
 from pydantic import ValidationError
@@ -28,6 +32,7 @@ class Loadable:
     sha256: str
     inputs: dict[str, Any]
     then: tuple[commands.PipelineReference, ...] = ()
+    priority: Priority = "normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +55,24 @@ def decide_command(
     facts: Facts,
 ) -> Record:
     """The outcome of one command, as a decision of its run or a rejection."""
-    received = pending.received
-    if pending.conflicts:
-        return reject(pending, "conflicting_content", "this command id was used before with other content", facts)
-    if received.issued_at and received.broker_at and received.issued_at < received.broker_at - EXPIRY:
-        return reject(pending, "expired", "its `at` is more than 7 days before it was published", facts)
+    refused = void(pending, facts)
+    if refused is not None:
+        return refused
     if isinstance(command, commands.StartRun):
         return _start(pending, command, state, ended, checked, facts)
     if state is None:
         return _without_run(pending, ended, facts)
     return _to_run(pending, command, state, facts)
+
+
+def void(pending: PendingCommand, facts: Facts) -> Record | None:
+    """The rejection of a command that is void whatever it asks for."""
+    received = pending.received
+    if pending.conflicts:
+        return reject(pending, "conflicting_content", "this command id was used before with other content", facts)
+    if received.issued_at and received.broker_at and received.issued_at < received.broker_at - EXPIRY:
+        return reject(pending, "expired", "its `at` is more than 7 days before it was published", facts)
+    return None
 
 
 def reject(pending: PendingCommand, code: Any, reason: str, facts: Facts) -> Record:
@@ -90,18 +103,31 @@ def _start(
     if not isinstance(checked, Loadable):
         code, why = (checked.code, checked.reason) if checked else ("invalid_pipeline", "not checked")
         return reject(pending, code, why, facts)
+    if command.start_at is not None and command.start_at > later(facts.now, LONGEST_S):
+        return reject(pending, "invalid_command", "`start_at` is more than ten years away", facts)
+    wrong = _wrong_schedule(pending.run_id, command.schedule, facts) if command.schedule else None
+    if wrong is not None:
+        return reject(pending, "invalid_command", wrong, facts)
     received = pending.received
     data = run.RunStarted(
         command_id=received.command_id, content_hash=received.content_hash, pipeline_name=checked.name,
         definition=checked.definition, definition_sha256=checked.sha256, inputs=checked.inputs,
         source=command.source, then=checked.then, previous_run_id=command.previous_run_id, parent=command.parent,
-        tags=command.tags,
+        replay_from=command.replay_from, tags=command.tags, retry_of=command.retry_of, fork_of=command.fork_of,
+        carried=command.carried, start_at=command.start_at, schedule=command.schedule,
+        fired_by=command.fired_by, priority=command.priority or checked.priority,
     )  # fmt: skip
     return make_decision(
         data, run_id=pending.run_id, seq=1, prev=None, author=facts.author, at=facts.now,
         causation_id=pending.record.id, correlation_id=pending.record.correlation_id or received.command_id,
         offline=command.offline,
     )  # fmt: skip
+
+
+def _wrong_schedule(run_id: str, schedule: Schedule, facts: Facts) -> str | None:
+    if len(run_id) > LONGEST_SCHEDULE_ID:
+        return f"the id of a schedule has at most {LONGEST_SCHEDULE_ID} characters: those of its runs begin with it"
+    return problem_of(schedule, facts.now)
 
 
 def _without_run(pending: PendingCommand, ended: EndedRun | None, facts: Facts) -> Record:
@@ -120,15 +146,15 @@ def _to_run(pending: PendingCommand, command: RecordModel, state: RunState, fact
             data: RecordModel = run.RunCancelled(
                 command_id=id, reason=command.reason, usage=state.usage, cost_usd=state.cost_usd, context_hash=""
             )
-        case commands.PauseRun() if state.status == "running":
-            data = run.RunPaused(command_id=id, reason=command.reason)
-        case commands.ResumeRun() if state.status == "paused":
-            data = run.RunResumed(command_id=id)
+        case commands.PauseRun() if _turns(state, "running", command.parent_seq):
+            data = run.RunPaused(command_id=id, reason=command.reason, parent_seq=command.parent_seq)
+        case commands.ResumeRun() if _turns(state, "paused", command.parent_seq):
+            data = run.RunResumed(command_id=id, parent_seq=command.parent_seq)
         case commands.PauseRun() | commands.ResumeRun():
             return reject(pending, "not_applicable", f"the run is {state.status}", facts)
         case commands.Signal():
             return _signal(pending, command, state, facts)
-        case commands.ChildEnded() if _awaited(state, command):
+        case commands.ChildEnded() if state.awaits(command.step, command.child_run_id):
             data = run.ChildRunEnded(command_id=id, **command.model_dump())
         case commands.ChildEnded():
             reason = f"step {command.step} does not wait for the run {command.child_run_id}"
@@ -139,9 +165,11 @@ def _to_run(pending: PendingCommand, command: RecordModel, state: RunState, fact
     return number(state, data, facts, pending.record.id)
 
 
-def _awaited(state: RunState, command: commands.ChildEnded) -> bool:
-    child = state.children.get(command.step)
-    return child is not None and child.run_id == command.child_run_id
+def _turns(state: RunState, while_: str, parent_seq: int | None) -> bool:
+    """Whether a run pauses or goes on now. What its parent says counts while it is newer than all it said before:
+    the run follows the parent's last word, in whatever order its words arrive.
+    """
+    return state.status == while_ if parent_seq is None else parent_seq > (state.parent_seq or 0)
 
 
 def _signal(pending: PendingCommand, command: commands.Signal, state: RunState, facts: Facts) -> Record:
@@ -153,7 +181,7 @@ def _signal(pending: PendingCommand, command: commands.Signal, state: RunState, 
         return reject(pending, "not_applicable", f"signals are `approve` and `reject`, not {command.name!r}", facts)
     if len(steps) != 1:
         waiting = ", ".join(asked) or "none"
-        reason = f"a signal answers one step (waiting: {waiting}); name it as `step` in the signal's value"
+        reason = f"a signal answers one step (waiting: {waiting}); name it by --step, or as `step` in its value"
         return reject(pending, "not_applicable", reason, facts)
     data = run.SignalReceived(
         command_id=pending.received.command_id, name=command.name, value=command.value, step=steps[0]

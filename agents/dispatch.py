@@ -39,6 +39,15 @@ def choose(placement: Placement, lane: str, placed: Mapping[tuple[str, str], int
     return best[1] if best else _fallback(placement, lane, placed)
 
 
+def free_slots(placement: Placement, lane: str) -> int:
+    """How many executions the lane takes now: as often as `choose` would find somebody."""
+    members = [member for member in placement.fleet.members.values() if _serves(placement, member, lane)]
+    if members:
+        return sum(max(0, member.slots(lane) - load_of(placement, member, lane, {})) for member in members)
+    own = placement.fallback.get(lane)
+    return max(0, placement.fallback_slots - placement.taken.get((own, lane), 0)) if own else 0
+
+
 def load_of(placement: Placement, member: Member, lane: str, placed: Mapping[tuple[str, str], int]) -> int:
     """Executions an incarnation has on the lane: as it says, or as we know, whichever is more."""
     key = (member.incarnation, lane)

@@ -6,6 +6,10 @@ from typing import Literal, TypeAlias
 
 from elexirion.agents.resilience.backoff import RetryRule
 from elexirion.events.step import Lane
+from elexirion.pipelines.fallback import Candidate
+
+CRASHES_TO_POISON = 3
+"""Workers that one step may take along; with the last of them it fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ Within: TypeAlias = Items | Loop | Repeat | Branch
 class StepPlan:
     """One step. `lane` is None where the orchestrator evaluates it itself; `timeout_s` is per attempt.
 
-    `within` is what a step with steps inside holds; `on_timeout` what an unanswered approval comes to.
+    `within` is what a step with steps inside holds; `on_timeout` what an unanswered approval comes to;
+    `most_crashes` the number of workers it took along with which it fails (None: never).
     """
 
     name: str
@@ -63,19 +68,25 @@ class StepPlan:
     needs: tuple[str, ...] = ()
     timeout_s: float | None = 300.0
     retry: RetryRule = field(default_factory=RetryRule)
+    fallback: tuple[Candidate, ...] = ()
     continue_on_error: bool = False
     within: Within | None = None
     on_timeout: Literal["approve", "reject", "fail"] = "fail"
+    most_crashes: int | None = CRASHES_TO_POISON
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may use; None is without limit. `seconds` count from the start of the run."""
+    """What a run may use; None is without limit. `seconds` count from the start of the run.
+
+    With `audit` a limit that is passed is noted once, and nothing is held up.
+    """
 
     steps: int | None = None
     cost_usd: float | None = None
     tokens: int | None = None
     seconds: float | None = None
+    audit: bool = False
 
 
 NO_LIMITS = Limits()

@@ -50,4 +50,7 @@ class AboutOutput:
     """The output of the run, all its steps being over."""
 
 
+LEADING_ON = (AboutTurn,)
+"""Questions whose answer may lead to another one: a loop with no further turn has a result."""
+
 Question: TypeAlias = AboutStep | AboutTurn | AboutBreak | AboutResult | AboutChild | AboutOutput

@@ -5,11 +5,30 @@ Keys of providers keep the names their own tools use; everything else is `ELEXIR
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from elexirion.agents.http_requests.allowed_hosts import checked_entry
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RateLimit(BaseModel):
+    """What a provider may be asked in a minute; None: no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests_per_minute: float | None = Field(None, ge=1)
+    tokens_per_minute: float | None = Field(None, ge=1)
+
+
+class DayBudget(BaseModel):
+    """What may be used on a day (UTC); None: no limit. With `audit` it is only said when it is spent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cost_usd: float | None = Field(None, ge=0)
+    tokens: float | None = Field(None, ge=0)
+    audit: bool = False
 
 
 class Settings(BaseSettings):
@@ -27,7 +46,9 @@ class Settings(BaseSettings):
     kafka: str | None = Field(None, description="Bootstrap address of a Kafka cluster; unset: the embedded broker.")
     topic_prefix: str = Field("elexirion.", description="Prefix of every topic and consumer group.")
     home: Path | None = Field(None, description="Folder for broker data and state; unset: the user's data folder.")
-    worker_id: str | None = Field(None, description="Name of this worker; unset: host name and a random suffix.")
+    worker_id: str | None = Field(
+        None, description="Name of this worker alone, the same at each start; unset: host name and process id."
+    )
 
     events_partitions: int = Field(8, ge=1, description="Partitions of events, commands, chunks and payloads.")
     lane_partitions: int = Field(
@@ -47,10 +68,38 @@ class Settings(BaseSettings):
     local_fallback: bool = Field(True, description="Run a step in the orchestrator's process when no worker lives.")
     group_session_timeout_s: float = Field(6.0, gt=0, description="Kafka group session timeout of our consumers.")
     read_back_timeout_s: float = Field(5.0, gt=0, description="Seconds until an unread own decision is taken anew.")
+    snapshot_records: int = Field(2_500, ge=1, description="Records of a partition between two snapshots of it.")
+    snapshot_s: float = Field(60.0, gt=0, description="Seconds between two snapshots of a partition that changed.")
     drain_s: float = Field(30.0, ge=0, description="Seconds a stopping worker lets running steps end.")
+
+    circuit_threshold: int = Field(
+        5, ge=0, le=1000, description="Failed calls within the window that open a model's circuit; 0: no breaker."
+    )
+    circuit_window_s: float = Field(60.0, gt=0, description="Seconds over which failed calls are counted.")
+    circuit_recovery_s: float = Field(30.0, gt=0, description="Seconds until an open circuit lets a probe through.")
+    rate_limits: dict[Literal["claude", "gemini", "openai"], RateLimit] = Field(
+        default_factory=dict,
+        description=(
+            "Limits of all workers together, by provider: "
+            '`{"claude": {"requests_per_minute": 50, "tokens_per_minute": 40000}}`.'
+        ),
+    )
+    rate_minute_s: float = Field(60.0, gt=0, description="Seconds that the minute of rate limits has.")
+    budgets: dict[Annotated[str, Field(pattern=r"^[^:]+:.+$")], DayBudget] = Field(
+        default_factory=dict,
+        description=(
+            "Budgets of a day (UTC) by `pipeline:NAME` or a tag of runs, `*` for each: "
+            '`{"pipeline:story": {"cost_usd": 5}, "tenant:*": {"tokens": 1000000, "audit": true}}`.'
+        ),
+    )
 
     record_limit_bytes: int = Field(1_000_000, gt=0, description="Largest record value; larger results go to payloads.")
     max_attempts: int = Field(3, ge=1, description="Attempts of a step where its pipeline does not say.")
+    poison_crashes: int = Field(
+        3,
+        ge=0,
+        description="Workers that a step takes along, each within 5 s of its start, until it fails; 0: no limit.",
+    )
     file_roots: tuple[Path, ...] = Field((), description="Folders from which prompts may read files.")
     file_limit_bytes: int = Field(32 * 1024 * 1024, gt=0, description="Largest file that tools and file steps take.")
     allow_bash: bool = Field(

@@ -18,10 +18,16 @@ from mode.types import ServiceT
 log = structlog.get_logger(__name__)
 
 
+MAX_CRASHES = 3
+"""So many crashes within a minute are restarted from the log; with one more the run is given up."""
+
+
 class CrashWindow:
     """Counts crashes; `full` once more than `limit` fell within `over_s` seconds."""
 
-    def __init__(self, limit: int = 3, over_s: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limit: int = MAX_CRASHES, over_s: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._limit = limit
         self._over_s = over_s
         self._clock = clock

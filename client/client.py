@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import RecordMetadata
 from elexirion.agents.kafka import payloads
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress, connect
@@ -20,11 +21,13 @@ from elexirion.client.following import RunPlace, offset_at
 from elexirion.client.handle import RunHandle
 from elexirion.client.run_log import RunJudge, RunLog
 from elexirion.client.run_text import read_text
-from elexirion.events.commands import PipelineReference, RunSource, StartRun
+from elexirion.events.commands import PipelineReference, Replay, RunSource, StartRun
 from elexirion.events.envelope import make_record, utc_now
 from elexirion.events.identifiers import RUN_ID_PATTERN, new_command_id, new_run_id
 from elexirion.events.partitioner import partition_of
+from elexirion.events.priority import Priority
 from elexirion.events.record_model import RecordModel
+from elexirion.events.schedule import Schedule
 from elexirion.events.topics import Topics
 from elexirion.events.values import Value
 from elexirion.pipelines.near import near
@@ -75,14 +78,22 @@ class Client:
         *,
         inputs: Mapping[str, Any] | None = None,
         offline: bool = False,
+        replay_from: Replay | None = None,
         then: Iterable[PipelineLike] = (),
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        start_at: datetime | None = None,
+        schedule: Schedule | None = None,
+        priority: Priority | None = None,
     ) -> RunHandle:
         """Publish a StartRun; returns when the broker has it. The pipeline is checked by the orchestrator.
 
-        `then`: pipelines that follow, each with the output before it as `inputs.input`. Raises ValueError for a
-        malformed `run_id`, OSError for an unreadable file, KafkaProblem.
+        `replay_from` answers the calls of models from a recorded run. `then`: pipelines that follow, each with the
+        output before it as `inputs.input`. Nothing begins before `start_at`; a time that has passed is now. With a
+        `schedule` the run stays, starts runs of the pipeline at its times, and is removed by `cancel`. `priority`
+        is its share of a full lane; unset, the pipeline's. Raises
+        ValueError for a malformed `run_id` and a `start_at` without time zone, OSError for an unreadable file,
+        KafkaProblem.
         """
         chosen = run_id or new_run_id()
         if not re.fullmatch(RUN_ID_PATTERN, chosen):
@@ -90,8 +101,10 @@ class Client:
         first = await asyncio.to_thread(_reference, pipeline)
         data = StartRun(
             pipeline=first.pipeline, source=first.source, inputs=dict(inputs or {}), offline=offline,
+            replay_from=replay_from,
             then=tuple([await asyncio.to_thread(_reference, following) for following in then]),
-            tags=dict(tags or {}),
+            tags=dict(tags or {}), start_at=start_at, schedule=schedule,
+            priority=priority,
         )  # fmt: skip
         place = await self._end_of_log(chosen)
         return RunHandle(self, place, await self.send(chosen, data))
@@ -115,6 +128,21 @@ class Client:
         sent = await self._appender.keyed(self.topics.commands, record)
         await self._appender.acknowledged(sent, ACKNOWLEDGED_WITHIN_S)
         return record.id
+
+    async def publish(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None,
+        headers: list[tuple[str, bytes]],
+        partition: int | None = None,
+    ) -> RecordMetadata:
+        """Publish bytes as they are; returns where they stand once the broker has them. Raises KafkaProblem."""
+        if self._appender is None:
+            raise RuntimeError("use the client as `async with Client(…) as client:`")
+        named = key.decode(errors="replace") if key is not None else None
+        sent = await self._appender.raw(topic, value, named, partition, headers)
+        return await self._appender.acknowledged(sent, ACKNOWLEDGED_WITHIN_S)
 
     async def load(self, value: Value) -> object:
         """The value itself, read from `payloads` where it was too large for a record. Raises KafkaProblem."""
@@ -145,6 +173,13 @@ class Client:
         """Every run id in the log, in no order."""
         messages = scan(self.address, self.topics.events, range(self.partitions))
         return list({message.key.decode(errors="replace"): None async for message in messages if message.key})
+
+    async def extents(self, topic: str) -> dict[int, tuple[int, int]]:
+        """The first offset kept and the next one to be written of each partition; raises KafkaProblem."""
+        tps = [TopicPartition(topic, n) for n in range(await partition_count(self.address, topic))]
+        begins = await self._consumer().beginning_offsets(tps)
+        ends = await self._consumer().end_offsets(tps)
+        return {tp.partition: (begins[tp], ends[tp]) for tp in tps}
 
     def _place(self, run_id: str) -> RunPlace:
         partition = partition_of(run_id, self.partitions)

@@ -34,16 +34,19 @@ class RunPlace:
     chunks_from: int | None = None
 
 
-async def follow(address: KafkaAddress, place: RunPlace, *, chunks: bool) -> AsyncGenerator[Update, None]:
+async def follow(
+    address: KafkaAddress, place: RunPlace, *, chunks: bool, past_end: bool = False
+) -> AsyncGenerator[Update, None]:
     """Entries and chunks as they come, until the run's terminal event and all text before it.
 
-    Never ends by itself for a run that does not end. Raises KafkaProblem.
+    Never ends by itself for a run that does not end, nor with `past_end`: commands to a run that ended have their
+    outcome after it. Raises KafkaProblem.
     """
     reader = _Reader(address.consumer(), place, chunks)
     await connect(reader.consumer, address.bootstrap)
     try:
         await reader.begin()
-        while not await reader.finished():
+        while past_end or not await reader.finished():
             for update in await reader.read():
                 yield update
     except KafkaError as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
+from elexirion.events.envelope import utc_now
 from elexirion.events.failure import Failure
 from elexirion.events.usage import Usage
 from elexirion.events.values import Value
@@ -21,7 +22,8 @@ class StepResult:
 
     `status` is `completed`, `failed`, `skipped`, `running`, `waiting` or `pending`; in a run that has ended also
     `stopped` (it was under way) and `not_run`. `duration_s` is None where nothing ran. `cost_usd` is None where
-    no price is known. `fallback` is what stood in for the step's own answer, where something did.
+    no price is known. `fallback` is what stood in for the step's own answer, where something did;
+    `carried_from` the execution of another run whose result it has: what it used is not part of this run's total.
     """
 
     name: str
@@ -37,6 +39,7 @@ class StepResult:
     output_file: str | None
     skip_reason: str | None
     fallback: str | None
+    carried_from: str | None = None
 
     def document(self) -> dict[str, Any]:
         """As plain JSON; `duration` is in seconds, `cost` in US dollars."""
@@ -54,12 +57,16 @@ class StepResult:
             "output_file": self.output_file,
             "skip_reason": self.skip_reason,
             "fallback": self.fallback,
+            "carried_from": self.carried_from,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run that has ended, or as it is now. `status` is `completed`, `failed`, `cancelled`, `quarantined`, …"""
+    """A run that has ended, or as it is now. `status` is `completed`, `failed`, `cancelled`, `quarantined`, …
+
+    `scheduled` is one whose `start_at` has not come.
+    """
 
     run_id: str
     pipeline: str
@@ -77,6 +84,7 @@ class RunResult:
     variables: dict[str, Any]
     previous_run_id: str | None
     next_run_id: str | None
+    start_at: datetime | None = None
 
     @property
     def completed(self) -> bool:
@@ -104,6 +112,7 @@ class RunResult:
             "failed_step": self.failed_step,
             "previous_run_id": self.previous_run_id,
             "next_run_id": self.next_run_id,
+            "start_at": self.start_at.isoformat() if self.start_at else None,
             "steps": [step.document() for step in self.steps],
         }
 
@@ -111,13 +120,13 @@ class RunResult:
 async def result_of(state: RunState, load: Load) -> RunResult:
     """The run's result with its values read; raises KafkaProblem where a stored value is gone."""
     return RunResult(
-        run_id=state.run_id, pipeline=state.pipeline_name, status=state.status,
+        run_id=state.run_id, pipeline=state.pipeline_name, status=status_of(state),
         result=await load(state.result) if state.result else None, failure=state.failure,
         failed_step=state.failed_step, context_hash=state.context_hash, usage=state.usage,
         cost_usd=state.cost_usd, offline=state.offline, started_at=state.started_at, ended_at=state.ended_at,
         steps=tuple([await _step(state, step, load) for step in in_order(state)]),
         variables=dict(state.variables), previous_run_id=state.previous_run_id,
-        next_run_id=state.successor.run_id if state.successor else None,
+        next_run_id=state.successor.run_id if state.successor else None, start_at=state.start_at,
     )  # fmt: skip
 
 
@@ -127,6 +136,7 @@ async def _step(state: RunState, step: StepState, load: Load) -> StepResult:
         duration_s=_duration(step), usage=step.usage, cost_usd=step.cost_usd,
         result=await load(step.result) if step.result else None, error=step.failure, model=step.model,
         output_file=step.output_file, skip_reason=step.skip_reason, fallback=step.fallback,
+        carried_from=step.carried_from,
     )  # fmt: skip
 
 
@@ -144,10 +154,18 @@ def _status(state: RunState, step: StepState) -> str:
             assert_never(unknown)
 
 
+def status_of(state: RunState) -> str:
+    """The run's status in the log, but for one whose time has not come yet."""
+    return "scheduled" if state.status == "running" and state.waits_until(utc_now()) else state.status
+
+
 def _duration(step: StepState) -> float | None:
     return step.duration_s if step.duration_s is not None else elapsed_s(step.started_at, step.ended_at)
 
 
 def elapsed_s(began: datetime | None, ended: datetime | None) -> float | None:
-    """Seconds between two recorded times; None where one of them is not there (yet)."""
-    return (ended - began).total_seconds() if began and ended else None
+    """Seconds between two recorded times; None where one of them is not there (yet).
+
+    What ended before it was to begin took no time.
+    """
+    return max(0.0, (ended - began).total_seconds()) if began and ended else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from elexirion.agents.kafka.reading import scan
 from elexirion.client.client import Client
-from elexirion.client.results import elapsed_s
+from elexirion.client.results import elapsed_s, status_of
 from elexirion.client.run_log import RunJudge
 from elexirion.events.identifiers import SESSION_PREFIX
 from elexirion.projections.run_state import RunState
@@ -15,7 +15,10 @@ from elexirion.projections.run_state import RunState
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run in a list. `done` of `steps` steps are completed or skipped; cost is None where a price is unknown."""
+    """A run in a list; `scheduled` is the status of one whose `start_at` has not come.
+
+    `done` of `steps` steps are completed or skipped; cost is None where a price is unknown.
+    """
 
     run_id: str
     pipeline: str
@@ -27,6 +30,8 @@ class RunSummary:
     cost_usd: float | None
     offline: bool
     previous_run_id: str | None
+    start_at: datetime | None = None
+    is_schedule: bool = False
 
     @property
     def is_session(self) -> bool:
@@ -52,6 +57,7 @@ class RunSummary:
             "cost_usd": self.cost_usd,
             "offline": self.offline,
             "previous_run_id": self.previous_run_id,
+            "start_at": self.start_at.isoformat() if self.start_at else None,
         }
 
 
@@ -81,7 +87,8 @@ def summary_of(state: RunState) -> RunSummary:
     """One line about a run; steps inside of others are not counted."""
     top = [step for path, step in state.steps.items() if "/" not in path]
     return RunSummary(
-        run_id=state.run_id, pipeline=state.pipeline_name, status=state.status, started_at=state.started_at,
+        run_id=state.run_id, pipeline=state.pipeline_name, status=status_of(state), started_at=state.started_at,
         ended_at=state.ended_at, steps=len(top), done=sum(step.done for step in top),
         cost_usd=state.cost_usd, offline=state.offline, previous_run_id=state.previous_run_id,
+        start_at=state.start_at, is_schedule=state.schedule is not None,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from elexirion.agents.kafka.reading import broker_time
 from elexirion.events.codec import UndecodableError, decode
 from elexirion.events.envelope import Record
-from elexirion.events.run import CommandReceived, CommandRejected
+from elexirion.events.run import CommandReceived, CommandRejected, RunForked
 from elexirion.projections.admission import Refusal
 from elexirion.projections.replay import Logged
 from elexirion.projections.run_fold import RunFold
@@ -22,8 +22,8 @@ class Entry:
     """One record under the run's key, in log order.
 
     `value` is the record as it stands on the topic; `record` is None where it cannot be read. `refused` says why
-    it does not count. `state` is the run after it, None before RunStarted. CommandReceived and CommandRejected
-    count, but are no part of the run: they have no position in it (`of_run`).
+    it does not count. `state` is the run after it, None before RunStarted. CommandReceived, CommandRejected and
+    RunForked count, but are no part of the run: they have no position in it (`of_run`).
     """
 
     record: Record | None
@@ -37,7 +37,7 @@ class Entry:
     @property
     def of_run(self) -> bool:
         """Whether it is an accepted record of the run itself."""
-        told = self.record is not None and isinstance(self.record.data, CommandReceived | CommandRejected)
+        told = self.record is not None and isinstance(self.record.data, CommandReceived | CommandRejected | RunForked)
         return self.refused is None and not told
 
 

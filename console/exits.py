@@ -50,10 +50,17 @@ def reported(as_json: bool) -> Iterator[None]:
 
 def _known(error: Exception) -> CommandProblem | None:
     # Here, since a command that never meets a broker should not wait for its libraries to load.
+    from elexirion.agents.failpoints import FailpointsRefusedError
     from elexirion.agents.functions import FunctionsError
-    from elexirion.agents.kafka.errors import KafkaProblem, RecordTooLargeError, TopicsMismatchError
+    from elexirion.agents.kafka.errors import (
+        KafkaProblem,
+        ProducerFatalError,
+        RecordTooLargeError,
+        TopicsMismatchError,
+    )
     from elexirion.agents.providers.prices import PriceFileError
     from elexirion.agents.telemetry.errors import PortTakenError
+    from elexirion.client.dead_letters import NoSuchLetterError, NotRedrivableError
     from elexirion.client.errors import CommandRejectedError, UnknownRunError
     from elexirion.console.broker.errors import BrokerError
     from pydantic import ValidationError
@@ -63,18 +70,27 @@ def _known(error: Exception) -> CommandProblem | None:
             return CommandProblem(error.kind, error.message, error.hint, UNREACHABLE)
         case TopicsMismatchError() | RecordTooLargeError():
             return CommandProblem(_kind(error), error.message, error.hint)
+        case ProducerFatalError():
+            return CommandProblem(_kind(error), error.message, "Start it again; --supervise does.", RUN_FAILED)
         case KafkaProblem():
             return CommandProblem(_kind(error), error.message, error.hint, UNREACHABLE)
         case PortTakenError():
             return CommandProblem(_kind(error), error.message, error.hint)
         case FunctionsError():
             return CommandProblem("wrong_setting", str(error), "Correct the setting functions.")
+        case FailpointsRefusedError():
+            return CommandProblem("wrong_setting", str(error), "Unset it: failpoints are for tests.")
         case PriceFileError():
             return CommandProblem("wrong_setting", str(error), "Correct the setting prices_file.")
         case UnknownRunError():
             return CommandProblem("unknown_run", str(error), "List them: elexirion runs", more={"near": error.near})
+        case NoSuchLetterError() | NotRedrivableError():
+            return CommandProblem(_kind(error), str(error))
         case CommandRejectedError():
             return CommandProblem(error.code, str(error), more={"run_id": error.run_id})
+        case TimeoutError():
+            said = "nothing answered in time; a command that was published stands in the log and counts all the same"
+            return CommandProblem("no_answer", said, "Is there a worker that decides? elexirion worker", UNREACHABLE)
         case ValidationError():
             return CommandProblem("wrong_setting", _settings(error), "Correct the environment or the .env file.")
         case _:

@@ -22,10 +22,15 @@ def _parse(item: str) -> tuple[str, Any]:
         raise CommandProblem("bad_input", f"-i {item}: an input is given as -i name=value.")
     if text.startswith("@"):
         return name.strip(), _file(name.strip(), text[1:])
+    return name.strip(), read_value(text)
+
+
+def read_value(text: str) -> Any:
+    """JSON where it is JSON, else the text itself."""
     try:
-        return name.strip(), json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        return name.strip(), text
+        return text
 
 
 def _file(name: str, path: str) -> str:

@@ -6,23 +6,30 @@ from collections.abc import Callable, Mapping
 
 import typer
 from elexirion.console.commands.cancel import cancel
+from elexirion.console.commands.check_log import check_log
 from elexirion.console.commands.dev import dev
 from elexirion.console.commands.explain import explain
 from elexirion.console.commands.export import export
+from elexirion.console.commands.fork import fork
 from elexirion.console.commands.graph import graph
 from elexirion.console.commands.health import health
+from elexirion.console.commands.pause import pause
 from elexirion.console.commands.replay import replay
+from elexirion.console.commands.resume import resume
+from elexirion.console.commands.retry import retry
 from elexirion.console.commands.run import run
 from elexirion.console.commands.runs import runs
 from elexirion.console.commands.schema import schema
 from elexirion.console.commands.show import show
+from elexirion.console.commands.signal import signal
 from elexirion.console.commands.topics import topics
 from elexirion.console.commands.validate import validate
 from elexirion.console.commands.watch import watch
 from elexirion.console.commands.worker import worker
 
 VERBS: tuple[Callable[..., None], ...] = (
-    run, dev, worker, topics, validate, graph, schema, runs, show, watch, explain, replay, export, cancel, health,
+    run, dev, worker, topics, validate, graph, schema, runs, show, watch, explain, replay, export, cancel, pause,
+    resume, retry, fork, signal, check_log, health,
 )  # fmt: skip
 
 
@@ -66,6 +73,18 @@ def _bench() -> typer.Typer:
     return app
 
 
+def _dlq() -> typer.Typer:
+    from elexirion.console.commands.dlq import app
+
+    return app
+
+
+def _schedule() -> typer.Typer:
+    from elexirion.console.commands.schedule import app
+
+    return app
+
+
 def _stand_in(about: str) -> typer.Typer:
     """A group that is named in the help and not used."""
     empty = typer.Typer(help=about)
@@ -76,6 +95,8 @@ def _stand_in(about: str) -> typer.Typer:
 ALL_GROUPS = "*"
 GROUPS: Mapping[str, tuple[str, Callable[[], typer.Typer]]] = {
     "broker": ("The embedded Kafka broker: real Apache Kafka, without Docker and without Java.", _broker),
+    "schedule": ("Schedules: runs that start by themselves, at times of a cron expression.", _schedule),
+    "dlq": ("Dead letters: records that could not be read.", _dlq),
     "bench": ("Measurements on the broker that is there.", _bench),
 }
 

@@ -1,8 +1,12 @@
 """Options that several commands share."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; everything else on stderr.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `elexirion runs` lists it.")]
+RunPriority = Annotated[
+    Literal["high", "normal", "low"] | None,
+    typer.Option("--priority", help="Share of a lane that is full; unset: what the pipeline says."),
+]

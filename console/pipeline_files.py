@@ -16,6 +16,7 @@ from elexirion.pipelines.problems import PipelineInvalid, Problem
 from elexirion.pipelines.schema import Pipeline
 from elexirion.pipelines.steps.composite import ItemsStep
 from elexirion.pipelines.steps.pipeline_step import PipelineStep
+from elexirion.pipelines.steps.step import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +114,18 @@ def lanes_of(pipelines: Iterable[Loaded]) -> frozenset[str]:
 def _lanes_within(pipeline: Pipeline) -> Iterator[str]:
     """Those of its steps, of the items of steps, and of pipelines that stand in it."""
     for step in pipeline.by_name.values():
-        if step.lane:
-            yield step.lane
+        yield from _lanes_asked(step)
         if isinstance(step, ItemsStep):
-            yield from (leaf.lane for leaf in step.item_steps() if leaf.lane)
+            yield from (lane for leaf in step.item_steps() for lane in _lanes_asked(leaf))
         if isinstance(step, PipelineStep) and step.pipeline is not None:
             yield from _lanes_within(step.pipeline)
+
+
+def _lanes_asked(step: Step) -> Iterator[str]:
+    """The step's own, and those of its fallbacks."""
+    if step.lane:
+        yield step.lane
+        yield from (candidate.provider for candidate in step.candidates())
 
 
 def document(problem: Problem) -> dict[str, Any]:

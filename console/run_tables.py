@@ -61,9 +61,12 @@ def totals(result: RunResult) -> str:
     return " · ".join(parts)
 
 
-def status_text(status: str) -> Text:
-    """A status in its colour."""
-    return Text(status, style=STYLES.get(status, ""))
+def status_text(status: str, fallback: str | None = None, carried_from: str | None = None) -> Text:
+    """A status in its colour, and who or what stood in for the step's own answer."""
+    shown = Text(status, style=STYLES.get(status, ""))
+    if carried_from:
+        shown.append(" (carried)", "dim")
+    return shown.append(f" by {fallback}", "yellow") if fallback else shown
 
 
 def seconds(value: float | None) -> str:
@@ -99,4 +102,10 @@ def _row(step: StepResult) -> list[str | Text]:
     tokens = step.usage.input_tokens + step.usage.output_tokens
     spent = cost(step.cost_usd) if tokens or step.cost_usd else "-"
     used = str(tokens) if tokens else "-"
-    return [step.type, status_text(step.status), seconds(step.duration_s), used, spent]
+    return [
+        step.type,
+        status_text(step.status, step.fallback, step.carried_from),
+        seconds(step.duration_s),
+        used,
+        spent,
+    ]

@@ -42,6 +42,28 @@ _DEAD_LETTER: dict[str, Any] = {
     },
 }
 
+_REDRIVEN: dict[str, Any] = {
+    "name": "DeadLetterRedriven",
+    "title": "The letter at that place was sent to its topic again, where it stands now",
+    "contentType": "application/json",
+    "payload": {
+        "type": "object",
+        "required": [
+            "type", "version", "letter_partition", "letter_offset", "topic", "partition", "offset", "at",
+        ],
+        "properties": {
+            "type": {"const": "DeadLetterRedriven"},
+            "version": {"const": 1},
+            "letter_partition": {"type": "integer", "minimum": 0},
+            "letter_offset": {"type": "integer", "minimum": 0},
+            "topic": {"type": "string"},
+            "partition": {"type": "integer", "minimum": 0},
+            "offset": {"type": "integer", "minimum": 0},
+            "at": {"type": "string", "format": "date-time"},
+        },
+    },
+}  # fmt: skip
+
 _HEADERS: dict[str, Any] = {
     "type": "object",
     "description": "CloudEvents 1.0 attributes, Kafka protocol binding, binary mode. Other clients may omit them.",
@@ -100,7 +122,7 @@ def _channel(channel_id: str, spec: TopicSpec) -> dict[str, Any]:
 
 def _names(channel_id: str) -> list[str]:
     if channel_id == "dead_letters":
-        return ["DeadLetter"]
+        return ["DeadLetter", "DeadLetterRedriven"]
     return [entry.name for entry in catalog.ALL if entry.family == _family(channel_id)]
 
 
@@ -116,7 +138,7 @@ def _operations(channel_id: str) -> list[tuple[str, dict[str, Any]]]:
 
 def _messages() -> dict[str, Any]:
     records = {entry.name: _message(entry) for entry in catalog.ALL}
-    return {**records, "DeadLetter": _DEAD_LETTER}
+    return {**records, "DeadLetter": _DEAD_LETTER, "DeadLetterRedriven": _REDRIVEN}
 
 
 def _message(entry: catalog.RecordType) -> dict[str, Any]:

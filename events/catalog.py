@@ -5,7 +5,7 @@ Names are spelled out here and never follow from a class; a new record type is a
 
 from dataclasses import dataclass
 
-from elexirion.events import commands, provider, run, step, worker
+from elexirion.events import commands, provider, provider_reports, run, schedule, step, worker
 from elexirion.events.record_model import RecordModel
 
 
@@ -51,6 +51,7 @@ DECISIONS = (
         ("StepSkipped", 1, step.StepSkipped),
         ("StepRefused", 1, step.StepRefused),
         ("StepRetryScheduled", 1, step.StepRetryScheduled),
+        ("FallbackChosen", 1, step.FallbackChosen),
         ("StepTimedOut", 1, step.StepTimedOut),
         ("StepOrphaned", 1, step.StepOrphaned),
         ("VariablesSet", 1, run.VariablesSet),
@@ -67,6 +68,8 @@ DECISIONS = (
         ("RunResumed", 1, run.RunResumed),
         ("BudgetExceeded", 1, run.BudgetExceeded),
         ("ErrorHandlingStarted", 1, run.ErrorHandlingStarted),
+        ("ScheduleFired", 1, schedule.ScheduleFired),
+        ("ScheduleSkipped", 1, schedule.ScheduleSkipped),
     ),
     *TERMINALS,
 )
@@ -90,6 +93,7 @@ COMMAND_OUTCOMES = _family(
     "events",
     ("CommandReceived", 1, run.CommandReceived),
     ("CommandRejected", 1, run.CommandRejected),
+    ("RunForked", 1, run.RunForked),
 )
 
 SHARED = (
@@ -99,6 +103,13 @@ SHARED = (
         ("CircuitHalfOpened", 1, provider.CircuitHalfOpened),
         ("CircuitClosed", 1, provider.CircuitClosed),
         ("LimitLearned", 1, provider.LimitLearned),
+        ("CallReported", 1, provider_reports.CallReported),
+        ("ProbeAsked", 1, provider_reports.ProbeAsked),
+        ("PermitsAsked", 1, provider_reports.PermitsAsked),
+        ("PermitsGranted", 1, provider.PermitsGranted),
+        ("LimitReported", 1, provider_reports.LimitReported),
+        ("UsageReported", 1, provider_reports.UsageReported),
+        ("DayBudgetExceeded", 1, provider.DayBudgetExceeded),
     ),
     *_family(
         "workers",

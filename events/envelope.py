@@ -1,5 +1,7 @@
 """The envelope: what every record carries around its data."""
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -43,9 +45,17 @@ class Record:
         return not isinstance(self.data, UnknownData)
 
 
+def _of_the_machine() -> datetime:
+    return datetime.now(UTC)
+
+
+wall_clock: ContextVar[Callable[[], datetime]] = ContextVar("wall_clock", default=_of_the_machine)
+"""Where `utc_now` reads the time; a simulation of several processes gives each a clock of its own."""
+
+
 def utc_now() -> datetime:
     """The wall clock in UTC."""
-    return datetime.now(UTC)
+    return wall_clock.get()()
 
 
 def utc_text(at: datetime) -> str:

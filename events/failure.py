@@ -19,7 +19,9 @@ FailureKind = Literal[
     "auth",
     "content_filtered",
     "context_length",
+    "circuit_open",
     "budget",
+    "not_recorded",
     "cancelled",
     "poison",
     "evaluation",
@@ -40,6 +42,7 @@ TRANSIENT_KINDS: frozenset[str] = frozenset(
         "connection",
         "cut_stream",
         "bad_response",
+        "circuit_open",
     }
 )
 
@@ -47,8 +50,9 @@ TRANSIENT_KINDS: frozenset[str] = frozenset(
 class Failure(RecordModel):
     """Why a step, a provider call or a run failed.
 
-    `message` is for people and holds no prompt, result or secret. `retry_after_s` is what the provider asked
-    for, in seconds. `status` is the HTTP status, if any. `where` names a place in the pipeline file.
+    `message` is for people and holds no prompt, result or secret. `retry_after_s` is what the provider asked for,
+    or what is left until an open circuit lets a probe through, in seconds. `status` is the HTTP status, if any.
+    `where` names a place in the pipeline file.
     """
 
     kind: FailureKind

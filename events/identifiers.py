@@ -3,6 +3,7 @@
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from elexirion.events.canonical import content_hash
@@ -10,6 +11,8 @@ from elexirion.events.canonical import content_hash
 RUN_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
 SESSION_PREFIX = "session~"
 """What the run ids of shared sessions begin with, and no others."""
+LONGEST_SCHEDULE_ID = 128 - len("~20260101T000000Z")
+"""The ids of its runs are longer."""
 _EXECUTION = re.compile(r"^(?P<run>[^/#]+)/(?P<step>[^#]+)#(?P<n>[1-9][0-9]*)$")
 
 
@@ -46,6 +49,11 @@ def new_command_id() -> str:
 def new_incarnation(worker_id: str) -> str:
     """One life of a worker: its id and a random suffix."""
     return f"{worker_id}.{uuid.uuid4().hex[:8]}"
+
+
+def worker_of(incarnation: str) -> str:
+    """The id of the worker whose life it is; itself where it has no suffix."""
+    return incarnation.rpartition(".")[0] or incarnation
 
 
 def decision_id(run_id: str, seq: int, prev: str | None, author: str, at: str, body: Any) -> str:
@@ -89,6 +97,26 @@ def child_run_id(run_id: str, path: str, failures: int) -> str:
 def child_command_id(run_id: str, child: str) -> str:
     """Id of the StartRun of a child run; sending it again is harmless."""
     return f"{run_id}/child/{child}"
+
+
+def firing_stamp(due_at: datetime) -> str:
+    """A time that a schedule was due at, as part of ids."""
+    return f"{due_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def firing_run_id(schedule_id: str, due_at: datetime) -> str:
+    """Run id of what a schedule starts at a time: one run for each, however often it is asked for."""
+    return f"{schedule_id}~{firing_stamp(due_at)}"
+
+
+def firing_command_id(schedule_id: str, due_at: datetime) -> str:
+    """Id of the StartRun of that run; sending it again is harmless."""
+    return f"{schedule_id}/fire/{firing_stamp(due_at)}"
+
+
+def fork_command_id(run_id: str, command_id: str) -> str:
+    """Id of the StartRun that a RetryRun or ForkRun leads to; sending it again is harmless."""
+    return f"{run_id}/fork/{command_id}"
 
 
 def session_run_id(name: str, *, offline: bool) -> str:

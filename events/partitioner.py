@@ -3,6 +3,8 @@
 MurmurHash2 (32 bit, seed 0x9747b28c) as in Kafka's Java client: `Utils.murmur2`.
 """
 
+from functools import lru_cache
+
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
 
@@ -26,6 +28,7 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
+@lru_cache(maxsize=8192)
 def partition_of(key: str, partitions: int) -> int:
-    """The partition of `key` among `partitions`."""
+    """The partition of `key` among `partitions`; remembered, as a run's key is asked for with each of its records."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from elexirion.events.commands import Parent, PipelineReference, RunSource
+from elexirion.events.carried import Carried
+from elexirion.events.commands import Parent, PipelineReference, Replay, RunSource
 from elexirion.events.failure import Failure
-from elexirion.events.record_model import RecordModel
+from elexirion.events.priority import Priority
+from elexirion.events.record_model import RecordModel, later_field
+from elexirion.events.schedule import FiredBy, Schedule
 from elexirion.events.usage import NO_USAGE, Usage
 from elexirion.events.values import Value
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 Position: TypeAlias = Annotated[
     int | None,
@@ -39,8 +42,26 @@ class CommandRejected(RecordModel):
     reason_code: Literal[
         "invalid_pipeline", "missing_inputs", "invalid_inputs", "run_exists", "no_such_run", "run_ended",
         "conflicting_content", "expired", "not_applicable", "unsupported", "invalid_command", "no_such_child",
+        "run_open", "no_such_step",
     ]  # fmt: skip
     reason: str
+
+
+class RunForked(RecordModel):
+    """A RetryRun or ForkRun counts: another run is asked for by the StartRun `start`, whose id follows from it.
+
+    It is no part of the run that it is about, which may have ended long ago. `carried` names the steps whose results
+    the new run takes.
+    """
+
+    command_id: str
+    content_hash: str
+    relation: Literal["retry", "fork"]
+    new_run_id: str
+    start_command_id: str
+    start: Value
+    from_step: str | None = None
+    carried: tuple[str, ...] = ()
 
 
 class RunStarted(RecordModel):
@@ -56,7 +77,15 @@ class RunStarted(RecordModel):
     then: tuple[PipelineReference, ...] = ()
     previous_run_id: str | None = None
     parent: Parent | None = None
+    replay_from: Replay | None = None
     tags: dict[str, str] = Field(default_factory=dict)
+    retry_of: str | None = later_field(description="The run whose results it takes over, to go on after a failure.")
+    fork_of: str | None = later_field(description="The run whose results it takes over, to go on in another way.")
+    carried: Carried | None = later_field(description="What it takes over.")
+    start_at: AwareDatetime | None = later_field(description="Nothing of it begins before this time.")
+    schedule: Schedule | None = later_field(description="It is a schedule: at its times, runs of the pipeline start.")
+    fired_by: FiredBy | None = later_field(description="The schedule that started it.")
+    priority: Priority = later_field("normal", description="Its share of a full lane.")
 
 
 class VariablesSet(RecordModel):
@@ -130,20 +159,23 @@ class RunPaused(RecordModel):
 
     command_id: str
     reason: str | None = None
+    parent_seq: int | None = later_field(description="Number of the parent run's decision that asked for it.")
 
 
 class RunResumed(RecordModel):
     """The run goes on."""
 
     command_id: str
+    parent_seq: int | None = later_field(description="Number of the parent run's decision that asked for it.")
 
 
 class BudgetExceeded(RecordModel):
-    """A limit on cost, tokens or steps was reached."""
+    """A limit on cost, tokens, steps or time was reached; with `audit` that is a warning, and the run goes on."""
 
     limit: str
     allowed: float
     used: float
+    audit: bool = False
 
 
 class RunCompleted(RecordModel):

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
+from elexirion.events.commands import Replay
 from elexirion.events.failure import Failure
 from elexirion.events.record_model import RecordModel
 from elexirion.events.usage import NO_USAGE, Usage
@@ -13,6 +14,16 @@ Lane = Literal["claude", "gemini", "openai", "local"]
 
 
 # Decisions -----------------------------------------------------------------------------------------------
+
+
+class Allowance(RecordModel):
+    """What the run might still use when an execution was scheduled; None is without limit.
+
+    Executions under way at the same time each get all that was left: what they use together may pass a limit.
+    """
+
+    tokens: int | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
 
 
 class StepScheduled(RecordModel):
@@ -32,6 +43,10 @@ class StepScheduled(RecordModel):
     input_hash: str
     prompt_files: tuple[tuple[str, str], ...] = ()
     output_file: str | None = None
+    fallback: str | None = Field(
+        default=None, description="Who is asked in place of the step's own model, as `provider/model`."
+    )
+    allowance: Allowance | None = None
 
 
 class StepSkipped(RecordModel):
@@ -48,6 +63,18 @@ class StepRetryScheduled(RecordModel):
     attempt: int = Field(ge=2)
     due_at: datetime
     delay_s: float = Field(ge=0)
+    failure: Failure
+
+
+class FallbackChosen(RecordModel):
+    """The step's present model is given up; the next one of its `fallback` list has the attempts of `retry` anew.
+
+    `number` counts the list from 1; `fallback` is who is asked from now on, as `provider/model`.
+    """
+
+    step: str
+    number: int = Field(ge=1)
+    fallback: str
     failure: Failure
 
 
@@ -200,7 +227,7 @@ class CacheHit(Report):
 
 
 class FallbackUsed(Report):
-    """Another model, or a prepared answer, stood in."""
+    """Another model, or a prepared answer, stood in within the execution."""
 
     reason: str
     used: str
@@ -210,7 +237,10 @@ class FallbackUsed(Report):
 
 
 class ExecuteStep(RecordModel):
-    """Run this execution, if you are `incarnation`; stands on `steps.<lane>`."""
+    """Run this execution, if you are `incarnation`; stands on `steps.<lane>`.
+
+    `pipeline` and `tags` are the run's: budgets of a day go by them.
+    """
 
     execution_id: str
     incarnation: str
@@ -221,6 +251,11 @@ class ExecuteStep(RecordModel):
     timeout_s: float | None = None
     input: Value
     output_file: str | None = None
+    fallback: str | None = None
+    pipeline: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    replay_from: Replay | None = None
+    allowance: Allowance | None = None
 
 
 class CancelStep(RecordModel):

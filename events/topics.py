@@ -113,10 +113,12 @@ def topic_specs(topics: Topics, log_partitions: int = 8, lane_partitions: int = 
         TopicSpec(topics.chunks, "run_id", "StepChunk", n, _kept(7) | _LARGE),
         TopicSpec(topics.payloads, "run_id", "parts of large values", n, _FOREVER | _LARGE),
         *lanes,
+        # Never compacted: its chain of decisions has more than one record of a key, and all count.
         TopicSpec(topics.providers, "provider/model", "circuits, limits", 1,
-                  {"cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)}),
+                  _kept(7) | {"message.timestamp.type": "LogAppendTime"}),
         TopicSpec(topics.workers, "worker id", "WorkerHeartbeat, WorkerLeft", 1, _COMPACTED),
-        TopicSpec(topics.snapshots, "run_id", "folded state", 1, _COMPACTED | _LARGE),
+        TopicSpec(topics.snapshots, "none; placed on the partition of `events` that it is of", "folded state", n,
+                  _COMPACTED | _LARGE | {"segment.bytes": str(8 * 1024 * 1024)}, keyed=False),
         TopicSpec(topics.cache, "request hash", "CacheEntry", 1, _COMPACTED | _LARGE),
         TopicSpec(topics.dead_letters, "original key", "what could not be read", 1, _kept(30) | _LARGE),
     )  # fmt: skip

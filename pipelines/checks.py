@@ -1,10 +1,12 @@
 """What is checked on load beyond the form: names, the graph, nesting, functions and sessions."""
 
 from elexirion.pipelines.draft import Draft, DraftStep, Findings
+from elexirion.pipelines.fallback import Misnamed, read_fallback
 from elexirion.pipelines.graph import cycle, dependencies_of
 from elexirion.pipelines.idle_keys import note_idle_keys
 from elexirion.pipelines.name_checks import check_names
 from elexirion.pipelines.session_names import check_sessions
+from elexirion.pipelines.steps.composite import ItemsStep
 from elexirion.pipelines.uses import FunctionUse
 
 
@@ -15,6 +17,7 @@ def check(draft: Draft, findings: Findings) -> None:
     _nesting(draft.steps, draft, findings)
     _nesting(draft.on_error, draft, findings)
     _functions(draft, findings)
+    _fallbacks(draft, findings)
     check_names(draft, findings)
     check_sessions(draft, findings)
     note_idle_keys(draft, findings)
@@ -78,3 +81,13 @@ def _functions(draft: Draft, findings: Findings) -> None:
             if isinstance(use, FunctionUse) and use.function not in draft.functions:
                 message = f"the function `{use.function}` is not declared in `gemini_functions`"
                 findings.error((*step.path, *use.path), message, findings.near(use.function, draft.functions))
+
+
+def _fallbacks(draft: Draft, findings: Findings) -> None:
+    for step in draft.all_steps():
+        if step.step is None or not step.step.fallback:
+            continue
+        answers = step.step.item_steps()[0] if isinstance(step.step, ItemsStep) else step.step
+        for read in read_fallback(step.step.fallback, answers.lane):
+            if isinstance(read, Misnamed):
+                findings.error((*step.path, "fallback", read.index), read.message, read.hint)

@@ -15,6 +15,11 @@ def step_types(definition: dict[str, Any]) -> dict[str, str]:
     return {str(step["name"]): str(step["type"]) for step in steps}
 
 
+def named_followers(definition: dict[str, Any]) -> int:
+    """How many pipelines the definition itself names to follow it; those of a run begin with them."""
+    return len(workflow_of(definition).get("then") or ())
+
+
 def unwrapped(value: Any) -> Any:
     """A pipeline within another one without the `workflow` key that may stand around it."""
     return value["workflow"] if isinstance(value, dict) and set(value) == {"workflow"} else value

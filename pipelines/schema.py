@@ -48,7 +48,10 @@ class FunctionDeclaration(Model, frozen=True):
 
 
 class ResourceLimits(Model, frozen=True):
-    """Budgets of one run; over budget the run fails before the next call."""
+    """Budgets of one run; over budget the run fails before the next call, and a call under way is cut.
+
+    While text comes, its tokens are estimated (four characters each); the provider's count holds once it is there.
+    """
 
     max_total_steps: Positive | None = None
     """Steps that a run may start, those inside of others included."""
@@ -60,6 +63,8 @@ class ResourceLimits(Model, frozen=True):
     """What a run may cost, in US dollars."""
     max_tokens: Positive | None = None
     """Tokens that a run may use, in and out."""
+    mode: Literal["enforce", "audit"] = "enforce"
+    """`audit` only warns: a limit that is passed is an event (`BudgetExceeded`, `audit: true`), and the run goes on."""
 
 
 class Pipeline(Model, frozen=True):
@@ -93,6 +98,8 @@ class Pipeline(Model, frozen=True):
     """Functions by name that Gemini steps may offer."""
     resource_limits: ResourceLimits = ResourceLimits()
     """Budgets of one run."""
+    priority: Literal["high", "normal", "low"] = "normal"
+    """Share of a lane that is full: of 13 slots that fall free, 9, 3 and 1, where all of them wait."""
     output: str | dict[str, Any] | None = None
     """The result of the run: an expression, a step's name, or names with expressions."""
     then: tuple[Annotated["Pipeline", BeforeValidator(unwrapped)], ...] = ()
@@ -116,7 +123,17 @@ class Pipeline(Model, frozen=True):
 
     def effective(self, step: Step | str) -> EffectiveStep:
         """The step, by itself or by its name, with `defaults` applied; raises KeyError."""
-        return effective_step(self.found(step), self.defaults, self.output_dir, self.environment)
+        found = self.found(step)
+        known = self.effective_by_name.get(found.name)
+        return known if known is not None and known.step is found else self._with_defaults(found)
+
+    def _with_defaults(self, step: Step) -> EffectiveStep:
+        return effective_step(step, self.defaults, self.output_dir, self.environment)
+
+    @cached_property
+    def effective_by_name(self) -> dict[str, EffectiveStep]:
+        """Every step of the file as it is in effect: each is asked for at every start of it."""
+        return {name: self._with_defaults(step) for name, step in self.by_name.items()}
 
     @cached_property
     def by_name(self) -> dict[str, Step]:

@@ -9,6 +9,7 @@ from elexirion.events import run, step
 from elexirion.events.catalog import CLOSING_REPORT_NAMES, DECISION_NAMES, REPORT_NAMES
 from elexirion.events.envelope import Record
 from elexirion.events.identifiers import ExecutionId
+from elexirion.events.schedule import ScheduleFired, ScheduleSkipped
 from elexirion.projections.paths import step_at
 from elexirion.projections.run_state import RunState
 
@@ -28,8 +29,11 @@ Refusal = Literal[
     "other_incarnation",
     "duplicate_command",
     "no_such_command",
-    "duplicate_call",
+    "duplicate_report",
     "fold_error",
+    "newer_version",
+    "run_held",
+    "not_due",
 ]
 
 
@@ -46,17 +50,37 @@ def refusal(state: RunState | None, record: Record) -> Refusal | None:
     if state is None:
         return "no_run"
     if record.type in REPORT_NAMES:
-        return _report_refusal(state, record.data)
+        return _report_refusal(state, record)
     if record.type in DECISION_NAMES:
         return _decision_refusal(state, record)
     return "unknown_type"
+
+
+def from_newer_writer(state: RunState | None, waits: bool, record: Record) -> bool:
+    """Whether a record of a type or version unknown here continues its run all the same.
+
+    Then a newer program wrote it, for which it counts: what this one would decide of the run from here on is wrong.
+    `waits`: a command to the run has no outcome yet. Strange records continue nothing, and are not taken for that.
+    """
+    if record.type == "CommandReceived":
+        return True
+    if record.type == "CommandRejected":
+        return waits
+    if state is None:
+        return record.type == "RunStarted" and waits and _first_number(record) is None
+    if record.seq is not None:
+        return (record.seq, record.prev) == (state.seq + 1, state.last)
+    execution = state.executions.get(str(record.raw.get("execution_id")))
+    return execution is not None and execution.open and execution.incarnation == record.raw.get("incarnation")
 
 
 def _first_number(record: Record) -> Refusal | None:
     return None if record.seq == 1 and record.prev is None else "wrong_seq"
 
 
-def _report_refusal(state: RunState, data: object) -> Refusal | None:
+def _report_refusal(state: RunState, record: Record) -> Refusal | None:
+    """A report that is there twice, as copies of a topic may have it, counts once: the rest by what was said so far."""
+    data = record.data
     assert isinstance(data, step.Report)
     execution = state.executions.get(data.execution_id)
     if execution is None:
@@ -67,7 +91,7 @@ def _report_refusal(state: RunState, data: object) -> Refusal | None:
         return "execution_closed"
     if execution.incarnation != data.incarnation:
         return "other_incarnation"
-    return None
+    return "duplicate_report" if record.id in state.opened[execution.id] else None
 
 
 def _decision_refusal(state: RunState, record: Record) -> Refusal | None:
@@ -88,6 +112,8 @@ def _precondition(state: RunState, data: object) -> Refusal | None:
             return _next_execution(state, data)
         case step.StepRetryScheduled():
             return _step_in(state, data.step, "failed")
+        case step.FallbackChosen():
+            return _next_candidate(state, data)
         case step.StepSkipped() | run.VariablesSet() | step.StepExpanded() | run.TimerSet() | run.ApprovalRequested():
             return _step_in(state, data.step, *_READY)
         case step.StepRefused():
@@ -101,9 +127,11 @@ def _precondition(state: RunState, data: object) -> Refusal | None:
         case run.ChildRunStarted() if data.step is not None:
             return _step_in(state, data.step, *_READY)
         case run.ChildRunEnded():
-            return None if _waits_for_child(state, data) else "step_not_ready"
+            return None if state.awaits(data.step, data.child_run_id) else "step_not_ready"
         case run.ErrorHandlingStarted():
             return "step_not_ready" if state.failing else None
+        case ScheduleFired() | ScheduleSkipped():
+            return None if state.schedule and data.due_at > state.schedule.until else "not_due"
         case run.RunCompleted() | run.RunFailed() | run.RunCancelled() | run.RunQuarantined():
             return "wrong_position" if data.position not in (None, state.position + 1) else None
         case _:
@@ -133,6 +161,12 @@ def _step_in(state: RunState, path: str, *statuses: str) -> Refusal | None:
     return None if known.status in statuses else "step_not_ready"
 
 
+def _next_candidate(state: RunState, data: step.FallbackChosen) -> Refusal | None:
+    known = step_at(state, data.step)
+    next_one = known is not None and data.number == known.candidate + 1
+    return _step_in(state, data.step, "failed") or (None if next_one else "step_not_ready")
+
+
 def _turn(state: RunState, data: step.IterationStarted | step.IterationEnded) -> Refusal | None:
     known = step_at(state, data.step)
     inside = known.inside if known is not None and known.status == "expanded" else None
@@ -143,11 +177,6 @@ def _turn(state: RunState, data: step.IterationStarted | step.IterationEnded) ->
     begins = isinstance(data, step.IterationStarted) or data.ended_because in ("skipped", "failed")
     more = inside.count is None or data.index < inside.count
     return None if begins and more and data.index == len(inside.turns) else "step_not_ready"
-
-
-def _waits_for_child(state: RunState, data: run.ChildRunEnded) -> bool:
-    child = state.children.get(data.step)
-    return child is not None and child.run_id == data.child_run_id
 
 
 def closes_an_execution(record: Record) -> bool:

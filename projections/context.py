@@ -69,6 +69,7 @@ def _step_result(step: StepState) -> dict[str, Any]:
         "stop_reason": step.stop_reason,
         "failure": step.failure.model_dump() if step.failure else None,
         "skip_reason": step.skip_reason,
+        **({"carried_from": step.carried_from} if step.carried_from else {}),
     }
 
 

@@ -180,7 +180,9 @@ def _said_by(one: Noted, state: RunState) -> tuple[str, tuple[int, ...]] | None:
             return f"the run failed: {in_words(one.record)}", at
         case run.RunCancelled() | run.RunQuarantined():
             return f"the run was {state.status}: {in_words(one.record)}", at
-        case step.StepFailed() | step.StepRefused() | step.StepTimedOut() | step.FallbackUsed():
+        case step.StepFailed() | step.StepRefused() | step.StepTimedOut():
+            return in_words(one.record), at
+        case step.FallbackChosen() | step.FallbackUsed():
             return in_words(one.record), at
         case run.BudgetExceeded():
             return f"a limit was reached: {in_words(one.record)}", at

@@ -59,7 +59,8 @@ def _pieces(counted: Sequence[Noted], now: datetime) -> Iterator[Stretch]:
         if one.state.ended:
             return
         ended = following.at if following else max(now, one.at)
-        seconds = (ended - one.at).total_seconds()
+        began = max(one.at, one.state.started_at)  # what waited for its time was no part of the run
+        seconds = max(0.0, (ended - began).total_seconds())
         yield Stretch(_doing(one.state, asked), seconds, one.state.position, following.position if following else None)
 
 

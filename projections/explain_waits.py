@@ -10,11 +10,15 @@ from elexirion.events.record_model import RecordModel
 from elexirion.pipelines.definition import workflow_of
 from elexirion.pipelines.graph import dependencies_of
 from elexirion.pipelines.steps.registry import STEP_TYPES
+from elexirion.projections.due_times import next_due
 from elexirion.projections.explain_tries import Noted
 from elexirion.projections.run_state import RunState
+from elexirion.projections.schedule_state import ScheduleState
 from elexirion.projections.step_state import Execution, StepState
 
-WaitKind = Literal["start", "paused", "worker", "running", "retry", "delay", "approval", "child", "lane", "decision"]
+WaitKind = Literal[
+    "start", "time", "paused", "worker", "running", "retry", "delay", "approval", "child", "lane", "decision"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,10 @@ def waits_of(noted: Sequence[Noted], state: RunState | None, now: datetime, serv
     if state.ended:
         return []
     said = _Said(noted)
+    if state.status == "running" and state.waits_until(now):
+        return [_time(state, said, now)]
+    if state.schedule is not None:
+        return [*_paused(state, said)] or [_next_time(state.schedule, now)]
     waits = [*_paused(state, said), *(_execution(execution, said, now) for execution in state.open_executions())]
     for known in state.steps.values():
         waits += _of_step(known, said, now)
@@ -88,6 +96,18 @@ def _paused(state: RunState, said: _Said) -> Iterator[Wait]:
         why = getattr(one.record.data, "reason", None) if one else None
         text = f"the run is paused{f' ({why})' if why else ''} until a ResumeRun"
         yield _wait("paused", text, one)
+
+
+def _time(state: RunState, said: _Said, now: datetime) -> Wait:
+    assert state.start_at is not None
+    text = f"the run is scheduled for {state.start_at:%Y-%m-%d %H:%M:%S %Z}: it begins {_due(state.start_at, now)}"
+    return _wait("time", text, said.last(run.RunStarted), until=state.start_at)
+
+
+def _next_time(schedule: ScheduleState, now: datetime) -> Wait:
+    due = next_due(schedule.rule, schedule.until)
+    text = f"the schedule {schedule.rule.cron!r} ({schedule.rule.timezone}) starts its next run {_due(due, now)}"
+    return Wait("time", text, until=due)
 
 
 def _execution(execution: Execution, said: _Said, now: datetime) -> Wait:

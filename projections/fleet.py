@@ -6,12 +6,19 @@ while the reader or the broker is silent, so that nobody is declared dead for so
 
 from dataclasses import dataclass, field, replace
 
+from elexirion.events.identifiers import worker_of
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat, WorkerLeft
+
+REPLACED_SHARE = 0.2
+"""What of the lease an incarnation may be silent while another one of the same worker is heard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One incarnation. `heard_at` is on the lease clock; `fresh`: a heartbeat came since the reader started."""
+    """One incarnation. `heard_at` is on the lease clock; `fresh`: a heartbeat came since the reader started.
+
+    `succeeded_at` is when another incarnation of the worker was heard last, since this one was.
+    """
 
     worker_id: str
     incarnation: str
@@ -22,6 +29,11 @@ class Member:
     draining: bool = False
     fresh: bool = False
     left: bool = False
+    succeeded_at: float | None = None
+
+    def replaced(self, lease_s: float) -> bool:
+        """Whether its worker was started anew: one process after another, never two at once."""
+        return self.succeeded_at is not None and self.succeeded_at - self.heard_at > lease_s * REPLACED_SHARE
 
     def partitions(self, lane: str) -> tuple[int, ...]:
         """Partitions of `steps.<lane>` it reads now."""
@@ -44,12 +56,18 @@ class Fleet:
     def live(self, incarnation: str, lease_s: float) -> bool:
         """Whether work may be given to it."""
         member = self.members.get(incarnation)
-        return bool(member and member.fresh and not member.left and self.clock - member.heard_at <= lease_s)
+        return bool(member and member.fresh and not self.silent(incarnation, lease_s))
 
     def silent(self, incarnation: str, lease_s: float) -> bool:
-        """Whether its lease has run out, or it said that it left."""
+        """Whether its lease has run out, it was replaced, or it said that it left."""
         member = self.members.get(incarnation)
-        return member is not None and (member.left or self.clock - member.heard_at > lease_s)
+        return member is not None and (
+            member.left or member.replaced(lease_s) or self.clock - member.heard_at > lease_s
+        )
+
+    def reads(self, lane: str, lease_s: float) -> bool:
+        """Whether any live incarnation reads the lane."""
+        return any(each.partitions(lane) and self.live(key, lease_s) for key, each in self.members.items())
 
 
 def heartbeat(fleet: Fleet, data: WorkerHeartbeat, *, old: bool = False) -> Fleet:
@@ -68,7 +86,16 @@ def heartbeat(fleet: Fleet, data: WorkerHeartbeat, *, old: bool = False) -> Flee
         fresh=not old,
         left=bool(known and known.left),
     )
-    return replace(fleet, members={**fleet.members, data.incarnation: member})
+    members = dict(fleet.members) if old else _succeeded(fleet, data)
+    members[data.incarnation] = member
+    return replace(fleet, members=members)
+
+
+def _succeeded(fleet: Fleet, data: WorkerHeartbeat) -> dict[str, Member]:
+    return {
+        key: replace(member, succeeded_at=fleet.clock) if member.worker_id == data.worker_id else member
+        for key, member in fleet.members.items()
+    }
 
 
 def left(fleet: Fleet, data: WorkerLeft) -> Fleet:
@@ -77,11 +104,19 @@ def left(fleet: Fleet, data: WorkerLeft) -> Fleet:
     return replace(fleet, members={**fleet.members, data.incarnation: replace(known, left=True)})
 
 
+def declined(fleet: Fleet, incarnation: str) -> Fleet:
+    """It does not take what it was given: until its next heartbeat it gets nothing more."""
+    known = fleet.members.get(incarnation)
+    if known is None:
+        return fleet
+    return replace(fleet, members={**fleet.members, incarnation: replace(known, draining=True)})
+
+
 def expect(fleet: Fleet, incarnation: str) -> Fleet:
     """An open execution names this incarnation: it gets a full lease from now on, heard of or not."""
     if incarnation in fleet.members:
         return fleet
-    member = Member(worker_id="", incarnation=incarnation, heard_at=fleet.clock)
+    member = Member(worker_of(incarnation), incarnation, heard_at=fleet.clock)
     return replace(fleet, members={**fleet.members, incarnation: member})
 
 

@@ -74,7 +74,14 @@ def _asked(state: RunState, data: run.ApprovalRequested, record: Record) -> RunS
 def _signalled(state: RunState, data: run.SignalReceived, record: Record) -> RunState:
     if data.step is None:
         return changed(state, shared_turns=after_signal(state.shared_turns, data))
-    return with_step(state, data.step, answer=data.name)
+    return with_step(state, data.step, answer=data.name, answer_value=_said_along(data.value))
+
+
+def _said_along(value: Any) -> Any:
+    """What an answer brings, without the name of the step that it is for."""
+    if not isinstance(value, dict):
+        return value
+    return {key: entry for key, entry in value.items() if key != "step"} or None
 
 
 def _child_started(state: RunState, data: run.ChildRunStarted, record: Record) -> RunState:
@@ -83,7 +90,8 @@ def _child_started(state: RunState, data: run.ChildRunStarted, record: Record) -
     assert data.step is not None
     assert data.pipeline is not None
     child = Child(
-        data.child_run_id, data.command_id, data.step, data.pipeline, data.source, data.inputs, data.due_at
+        data.child_run_id, data.command_id, data.step, data.pipeline, data.source, data.inputs, data.due_at,
+        seq=state.seq + 1,
     )  # fmt: skip
     state = changed(state, children=with_entry(state.children, data.step, child), current_step=data.step)
     return with_step(
@@ -92,6 +100,8 @@ def _child_started(state: RunState, data: run.ChildRunStarted, record: Record) -
 
 
 def _child_ended(state: RunState, data: run.ChildRunEnded, record: Record) -> RunState:
+    if state.schedule is not None:
+        return changed(state, schedule=state.schedule.after_end(data.step))
     known = known_step(state, data.step)
     left = {step: child for step, child in state.children.items() if step != data.step}
     state = spend(changed(state, children=left), data.usage, data.cost_usd)

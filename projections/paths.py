@@ -2,6 +2,8 @@
 `outer/inner` in a branch. A step inside exists as soon as the step around it was expanded and its turn is open.
 """
 
+from functools import lru_cache
+
 from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import Inside, StepState
 
@@ -13,7 +15,13 @@ def step_at(state: RunState, path: str) -> StepState | None:
     kind = _type_inside(state, path)
     if kind is None:
         return None
-    return state.steps.get(path) or StepState(path, kind)
+    return state.steps.get(path) or _untouched(path, kind)
+
+
+@lru_cache(maxsize=1024)
+def _untouched(path: str, kind: str) -> StepState:
+    """A step to which nothing happened yet: each decision about its neighbours asks for it again."""
+    return StepState(path, kind)
 
 
 def _type_inside(state: RunState, path: str) -> str | None:

@@ -6,21 +6,45 @@ from typing import Any
 from elexirion.events import run
 from elexirion.events.envelope import Record
 from elexirion.events.failure import Failure
+from elexirion.events.schedule import ScheduleFired, ScheduleSkipped
 from elexirion.projections.change import changed
 from elexirion.projections.changes import at_rest, close_open, leave_children
 from elexirion.projections.run_state import Failing, RunState, RunStatus
+from elexirion.projections.schedule_state import ScheduleState
 from elexirion.projections.step_state import StepState
 
 
 def _paused(state: RunState, data: run.RunPaused, record: Record) -> RunState:
-    return changed(state, status="paused")
+    return _turned(state, "paused", data, record)
 
 
 def _resumed(state: RunState, data: run.RunResumed, record: Record) -> RunState:
-    return changed(state, status="running")
+    return _turned(state, "running", data, record)
+
+
+def _turned(state: RunState, status: RunStatus, data: run.RunPaused | run.RunResumed, record: Record) -> RunState:
+    parent_seq = state.parent_seq if data.parent_seq is None else data.parent_seq
+    schedule = state.schedule and state.schedule.after_pause(record.at)
+    return changed(state, status=status, turned_seq=record.seq, parent_seq=parent_seq, schedule=schedule)
+
+
+def _fired(state: RunState, data: ScheduleFired, record: Record) -> RunState:
+    return changed(state, schedule=_schedule(state).after_firing(data, record.at))
+
+
+def _skipped(state: RunState, data: ScheduleSkipped, record: Record) -> RunState:
+    return changed(state, schedule=_schedule(state).after_skipping(data))
+
+
+def _schedule(state: RunState) -> ScheduleState:
+    if state.schedule is None:
+        raise ValueError(f"run {state.run_id} is no schedule")
+    return state.schedule
 
 
 def _exceeded(state: RunState, data: run.BudgetExceeded, record: Record) -> RunState:
+    if data.audit:
+        return changed(state, warned=(*state.warned, data.limit))
     return changed(state, exceeded=data)
 
 
@@ -57,6 +81,8 @@ def _quarantined(state: RunState, data: run.RunQuarantined, record: Record) -> R
 
 
 CHANGES: Mapping[type, Callable[[RunState, Any, Record], RunState]] = {
+    ScheduleFired: _fired,
+    ScheduleSkipped: _skipped,
     run.RunPaused: _paused,
     run.RunResumed: _resumed,
     run.BudgetExceeded: _exceeded,

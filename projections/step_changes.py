@@ -30,12 +30,13 @@ CRASH_WITHIN_S = 5.0
 def _scheduled(state: RunState, data: step.StepScheduled, record: Record) -> RunState:
     opened = Execution(
         id=data.execution_id, step=data.step, incarnation=data.incarnation, lane=data.lane,
-        attempt=data.attempt, timeout_s=data.timeout_s, scheduled_at=record.at,
+        attempt=data.attempt, timeout_s=data.timeout_s, scheduled_at=record.at, fallback=data.fallback,
+        allowance=data.allowance,
     )  # fmt: skip
     known = known_step(state, data.step)
     state = changed(
         state, executions=with_entry(state.executions, opened.id, opened), current_step=data.step,
-        opened=with_entry(state.opened, opened.id, None), begun=state.begun + (known.scheduled == 0),
+        opened=with_entry(state.opened, opened.id, ()), begun=state.begun + (known.scheduled == 0),
     )  # fmt: skip
     return with_step(
         state, data.step, status="open", scheduled=known.scheduled + 1,
@@ -122,6 +123,10 @@ def _retry(state: RunState, data: step.StepRetryScheduled, record: Record) -> Ru
     return with_step(state, data.step, status="waiting", due_at=data.due_at)
 
 
+def _fallback(state: RunState, data: step.FallbackChosen, record: Record) -> RunState:
+    return with_step(state, data.step, status="pending", candidate=data.number, failures=0)
+
+
 def _skipped(state: RunState, data: step.StepSkipped, record: Record) -> RunState:
     return with_step(state, data.step, status="skipped", skip_reason=data.reason, ended_at=record.at)
 
@@ -158,6 +163,7 @@ CHANGES: Mapping[type, Callable[[RunState, Any, Record], RunState]] = {
     step.StepTimedOut: _timed_out,
     step.StepOrphaned: _orphaned,
     step.StepRetryScheduled: _retry,
+    step.FallbackChosen: _fallback,
     step.StepSkipped: _skipped,
     step.StepRefused: _refused,
     run.VariablesSet: _variables,

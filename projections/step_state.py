@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from elexirion.events.failure import Failure
-from elexirion.events.step import Shape
+from elexirion.events.step import Allowance, Shape
 from elexirion.events.usage import NO_USAGE, Usage
 from elexirion.events.values import Value
 
@@ -37,6 +37,8 @@ class Execution:
     attempt: int
     timeout_s: float | None
     scheduled_at: datetime
+    fallback: str | None = None
+    allowance: Allowance | None = None
     started_at: datetime | None = None
     calls: int = 0
     usage: Usage = NO_USAGE
@@ -70,9 +72,12 @@ class Inside:
 class StepState:
     """A step of a run. `scheduled` counts executions, `failures` spent attempts, `crashes` workers it took along.
 
+    `candidate` counts how often the step went on to the next one of its `fallback` list; attempts begin anew then.
+
     `name` is its path in the run: that of the file, or `outer/index/inner` inside of another step. `failed` means:
     the last attempt failed and nothing is decided about it yet, or (once `settled`) for good. `said` is what it
-    added to its session, `answer` what a signal said to it.
+    added to its session, `answer` what a signal said to it, with `answer_value`.
+    `carried_from` is the execution of another run whose result it has, or `run/step`; its usage counted there.
     """
 
     name: str
@@ -81,6 +86,7 @@ class StepState:
     scheduled: int = 0
     failures: int = 0
     crashes: int = 0
+    candidate: int = 0
     execution_id: str | None = None
     input: Value | None = None
     input_hash: str | None = None
@@ -102,7 +108,9 @@ class StepState:
     inside: Inside | None = None
     ended_because: str | None = None
     answer: str | None = None
+    answer_value: Any = None
     child_run_id: str | None = None
+    carried_from: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
 

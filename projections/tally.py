@@ -7,12 +7,12 @@ the rest closed vocabularies. Names of pipelines and ids of runs are no labels.
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 
 from elexirion.events import provider, run, step
 from elexirion.events.catalog import TERMINAL_NAMES
 from elexirion.events.envelope import Record
 from elexirion.events.usage import Usage
-from elexirion.pipelines.steps.registry import STEP_TYPES
 from elexirion.projections.partition import Accepted, Verdict
 from elexirion.projections.run_state import RunState
 
@@ -109,7 +109,7 @@ class Tally:
                 self._over(record, before, record.data.step, "completed")
             case step.StepRefused():
                 self._over(record, before, record.data.step, "failed")
-            case run.ChildRunEnded():
+            case run.ChildRunEnded() if before.schedule is None:
                 self._over(record, before, record.data.step, "completed" if _went_well(record.data) else "failed")
             case step.StepSkipped():
                 self.steps[_type_of(before, record.data.step), "skipped"] += 1
@@ -182,4 +182,11 @@ def _type_of(before: RunState, path: str) -> str:
 
 
 def _bounded(step_type: str) -> str:
-    return step_type if step_type in STEP_TYPES else OTHER
+    return step_type if step_type in _step_types() else OTHER
+
+
+@cache
+def _step_types() -> frozenset[str]:
+    from elexirion.pipelines.steps.registry import STEP_TYPES  # the whole language: only for who counts steps
+
+    return frozenset(STEP_TYPES)

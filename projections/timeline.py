@@ -16,7 +16,7 @@ def timeline_of(judged: Iterable[Judged]) -> list[dict[str, Any]]:
     """One row a record: when, its position in the run (None where it does not count), what it is about."""
     rows, position = [], 0
     for record, refused in judged:
-        of_run = refused is None and record.type not in ("CommandReceived", "CommandRejected")
+        of_run = refused is None and record.type not in ("CommandReceived", "CommandRejected", "RunForked")
         position += of_run
         rows.append(
             {

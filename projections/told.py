@@ -4,9 +4,10 @@ Names, counts, reasons and times only; never a prompt, a result, a tool's argume
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from elexirion.events import provider, run, step
+from elexirion.events import provider, run, schedule, step
 from elexirion.events.envelope import Record
 
 
@@ -38,11 +39,16 @@ def _named(raw: dict[str, Any]) -> str:
 
 def _scheduled(data: step.StepScheduled) -> str:
     attempt = f", attempt {data.attempt}" if data.attempt > 1 else ""
-    return f"{short(data.execution_id)} is given to {data.incarnation}, lane {data.lane}{attempt}"
+    instead = f", asks {data.fallback}" if data.fallback else ""
+    return f"{short(data.execution_id)} is given to {data.incarnation}, lane {data.lane}{attempt}{instead}"
 
 
 def _retry(data: step.StepRetryScheduled) -> str:
     return f"{data.step} failed ({data.failure.message}); attempt {data.attempt} in {data.delay_s:g} s"
+
+
+def _fallback(data: step.FallbackChosen) -> str:
+    return f"{data.step} failed ({data.failure.message}); {data.fallback} is asked instead"
 
 
 def _completed(data: step.StepCompleted) -> str:
@@ -91,6 +97,21 @@ def _run_failed(data: run.RunFailed) -> str:
     return f"{f'{data.step}: ' if data.step else ''}{_why(data.failure)}"
 
 
+def _exceeded(data: run.BudgetExceeded) -> str:
+    only = " (audited only: the run goes on)" if data.audit else ""
+    return f"{data.limit}: {data.used:g} of {data.allowed:g} used{only}"
+
+
+def _passed_over(data: schedule.ScheduleSkipped) -> str:
+    why = "nobody was there to see it" if data.because == "missed" else "runs of it are open"
+    since = f" from {_moment(data.first_at)}" if data.count > 1 else ""
+    return f"{data.count} passed over{since} to {_moment(data.due_at)}: {why}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _why(failure: Any) -> str:
     return f"{failure.message} ({failure.kind})" if failure else "no reason given"
 
@@ -112,9 +133,12 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     run.SignalReceived: lambda data: f"{data.step or 'the run'} is told: {data.name}",
     run.ChildRunStarted: _child_started,
     run.ChildRunEnded: lambda data: f"{data.step}: run {data.child_run_id} {data.status}",
+    schedule.ScheduleFired: lambda data: f"due at {_moment(data.due_at)}: starts run {data.fired_run_id}",
+    schedule.ScheduleSkipped: _passed_over,
+    run.RunForked: lambda data: f"{data.relation}: run {data.new_run_id} takes {len(data.carried)} results",
     run.RunPaused: lambda data: f"paused{f': {data.reason}' if data.reason else ''}",
     run.RunResumed: lambda data: "goes on",
-    run.BudgetExceeded: lambda data: f"{data.limit}: {data.used:g} of {data.allowed:g} used",
+    run.BudgetExceeded: _exceeded,
     run.ErrorHandlingStarted: _handling,
     run.RunCompleted: lambda data: f"then run {data.next_run_id}" if data.next_run_id else "the run completed",
     run.RunFailed: _run_failed,
@@ -124,6 +148,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     step.StepSkipped: lambda data: f"{data.step} skipped: {data.reason}",
     step.StepRefused: lambda data: f"{data.step}: {data.failure.message}",
     step.StepRetryScheduled: _retry,
+    step.FallbackChosen: _fallback,
     step.StepTimedOut: lambda data: f"{short(data.execution_id)} had no result within {data.timeout_s:g} s",
     step.StepOrphaned: _orphaned,
     step.StepExpanded: _expanded,
@@ -152,6 +177,7 @@ _NEWS = (
     run.RunPaused,
     run.RunResumed,
     run.TimerSet,
+    step.FallbackChosen,
     step.FallbackUsed,
     step.StepOrphaned,
     step.StepRefused,

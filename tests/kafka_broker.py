@@ -46,6 +46,13 @@ def kafka() -> Iterator[str]:
 @contextmanager
 def embedded_kafka() -> Iterator[str]:
     """An embedded broker in a temporary home that ends with this process, however that ends."""
+    with embedded_home() as home:
+        yield start(home, port=free_port()).bootstrap
+
+
+@contextmanager
+def embedded_home() -> Iterator[Home]:
+    """A temporary home whose broker, once started, ends with this process, however that ends."""
     root = Path(tempfile.mkdtemp(prefix="elexirion-kafka-"))
     guard = subprocess.Popen(
         [sys.executable, "-m", "tests.kafka_broker", str(root)],
@@ -54,7 +61,7 @@ def embedded_kafka() -> Iterator[str]:
         cwd=_ROOT,
     )
     try:
-        yield start(temporary_home(root), port=free_port()).bootstrap
+        yield temporary_home(root)
     finally:
         assert guard.stdin is not None
         guard.stdin.close()

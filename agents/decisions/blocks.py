@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
+from elexirion.agents.decisions.fallbacks import next_candidate
 from elexirion.agents.plan import StepPlan
 from elexirion.agents.resilience.backoff import worth_another
 from elexirion.events.failure import Failure
 from elexirion.projections.paths import step_at
 from elexirion.projections.run_state import RunState
 from elexirion.projections.step_state import RUNNING, StepState
-
-CRASHES_TO_POISON = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,9 @@ class Failed:
     failure: Failure
 
 
-def poisoned(known: StepState) -> Failure | None:
+def poisoned(planned: StepPlan, known: StepState) -> Failure | None:
     """Why a step is not placed on any worker again, where it killed too many of them."""
-    if known.crashes < CRASHES_TO_POISON or known.done:
+    if planned.most_crashes is None or known.crashes < planned.most_crashes or known.done:
         return None
     message = f"step {known.name} took its worker along {known.crashes} times; it is not tried again"
     return Failure(kind="poison", message=message)
@@ -35,12 +34,12 @@ def poisoned(known: StepState) -> Failure | None:
 
 def final_failure(planned: StepPlan, known: StepState) -> Failure | None:
     """Why the step failed for good, whether or not others may go on; None where it did not, or not yet."""
-    poison = poisoned(known)
+    poison = poisoned(planned, known)
     if poison:
         return poison
     if known.status != "failed" or known.failure is None:
         return None
-    if worth_another(planned.retry, known.failure, known.failures):
+    if worth_another(planned.retry, known.failure, known.failures) or next_candidate(planned, known):
         return None
     if known.failure.transient and known.failures >= planned.retry.max_attempts > 1:
         return known.failure.model_copy(update={"message": f"Max retries exceeded: {known.failure.message}"})

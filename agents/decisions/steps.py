@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from elexirion.agents.decisions.blocks import poisoned
+from elexirion.agents.decisions.fallbacks import asked_now, at_once, lane_now, next_candidate
 from elexirion.agents.decisions.later import later
-from elexirion.agents.decisions.limits import exceeded_by
+from elexirion.agents.decisions.limits import allowance_of, exceeded_by
 from elexirion.agents.decisions.view import View
 from elexirion.agents.dispatch import choose
 from elexirion.agents.evaluated import (
@@ -31,25 +32,32 @@ from elexirion.projections.step_state import StepState
 
 
 def retry(view: View, planned: StepPlan, known: StepState) -> Iterator[RecordModel]:
-    """Another attempt of a step whose last one failed, where that may help."""
+    """Another attempt of a step whose last one failed, where that may help, or else another model."""
     failure = known.failure
-    if failure is None or not worth_another(planned.retry, failure, known.failures):
+    if failure is None:
         return
-    wait = delay_s(planned.retry, known.failures, failure, view.facts.jitter)
-    yield step.StepRetryScheduled(
-        step=known.name, attempt=known.failures + 1, due_at=later(view.facts.now, wait), delay_s=wait,
-        failure=failure,
-    )  # fmt: skip
+    if worth_another(planned.retry, failure, known.failures) and not at_once(planned, known):
+        wait = delay_s(planned.retry, known.failures, failure, view.facts.jitter)
+        yield step.StepRetryScheduled(
+            step=known.name, attempt=known.failures + 1, due_at=later(view.facts.now, wait), delay_s=wait,
+            failure=failure,
+        )  # fmt: skip
+    elif candidate := next_candidate(planned, known):
+        yield step.FallbackChosen(
+            step=known.name, number=known.candidate + 1, fallback=str(candidate), failure=failure
+        )  # fmt: skip
 
 
 def start(view: View, planned: StepPlan, known: StepState) -> Iterator[RecordModel]:
     """The beginning of a step that nothing holds back any more."""
     if known.due_at and known.due_at > view.facts.now:
         return
-    poison = poisoned(known)
+    poison = poisoned(planned, known)
     if poison:  # the steps after it go on without it
         yield step.StepRefused(step=known.name, failure=poison)
         return
+    if lane := lane_now(planned, known):
+        view.lanes.add(lane)
     answer = _kept(known) or view.answer(AboutStep(known.name))
     match answer:
         case None:
@@ -89,23 +97,25 @@ def _kept(known: StepState) -> Rendered | None:
 
 
 def _schedule(view: View, planned: StepPlan, known: StepState, rendered: Rendered) -> Iterator[RecordModel]:
-    if planned.lane is None:
+    lane, instead = lane_now(planned, known), asked_now(planned, known)
+    if lane is None:
         return
-    view.lanes.add(planned.lane)
-    if sum(view.placed.values()) >= view.facts.most:
+    most = view.facts.most.get(lane)
+    if most is not None and sum(count for (_, on), count in view.placed.items() if on == lane) >= most:
         return
     too_much = exceeded_by(view, planned, known)
     if too_much:
         yield too_much
         return
-    incarnation = choose(view.facts.placement, planned.lane, view.placed)
+    incarnation = choose(view.facts.placement, lane, view.placed)
     if incarnation is None:
         return
     yield step.StepScheduled(
         execution_id=str(ExecutionId(view.state.run_id, known.name, known.scheduled + 1)), step=known.name,
-        step_type=planned.step_type, lane=planned.lane, incarnation=incarnation, attempt=known.failures + 1,
+        step_type=planned.step_type, lane=lane, incarnation=incarnation, attempt=known.failures + 1,
         timeout_s=planned.timeout_s, input=rendered.input, input_hash=rendered.input_hash,
         prompt_files=rendered.prompt_files, output_file=rendered.output_file,
+        fallback=str(instead) if instead else None, allowance=allowance_of(view),
     )  # fmt: skip
 
 

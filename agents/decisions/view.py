@@ -26,7 +26,7 @@ class Lost:
 class Facts:
     """All that comes from outside the log's state.
 
-    `sent` holds ids of commands whose append was acknowledged; `most` limits placements in one decision.
+    `sent` holds ids of commands whose append was acknowledged; `most` limits what one decision places on a lane.
     `jitter` is in [0, 1).
     """
 
@@ -36,7 +36,7 @@ class Facts:
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     lost: Mapping[str, Lost] = field(default_factory=dict)
     sent: frozenset[str] = frozenset()
-    most: int = BATCH
+    most: Mapping[str, int] = field(default_factory=dict)
     jitter: float = 0.0
 
 
@@ -44,8 +44,8 @@ class Facts:
 class View:
     """One look at a run. `placed` counts executions placed in this very decision, by (incarnation, lane).
 
-    Every question that is looked up is noted in `asked`, so that what is missing can be evaluated, and every lane
-    on which a step could be placed in `lanes`.
+    Every question that is looked up is noted in `asked`, so that what is missing can be evaluated, and in `lanes`
+    the lane of every step that may start, whatever the answer about it will be.
     """
 
     state: RunState

@@ -33,6 +33,8 @@ def about_answer(view: View, planned: StepPlan, known: StepState) -> Iterator[Re
 
 def _decided(known: StepState, answer: str, because: str) -> RecordModel:
     result = {"decision": DECISIONS.get(answer, answer), "because": because}
+    if known.answer_value is not None:
+        result["value"] = known.answer_value
     return step.StepConcluded(step=known.name, result=Inline(value=result), ended_because=because)
 
 

@@ -1,6 +1,9 @@
 """Checks of the broker and the log: does it answer, are the topics there, how far behind is the reading."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -9,9 +12,11 @@ from elexirion.agents.health.machine import Limits
 from elexirion.agents.health.report import Check, Finding, judged
 from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.errors import KafkaProblem
-from elexirion.agents.orchestrator.partitions import Owned
 from elexirion.agents.telemetry.log_ends import LogEnds
 from elexirion.events.topics import Topics
+
+if TYPE_CHECKING:  # most processes that look at their health decide for nobody
+    from elexirion.agents.orchestrator.partitions import Owned
 
 
 def kafka(address: KafkaAddress, topics: Topics) -> Check:

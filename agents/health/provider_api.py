@@ -1,24 +1,38 @@
-"""Checks of the providers: is there a key, and does the address answer."""
+"""Checks of the providers: is there a key, does the address answer, and does it take the key."""
 
 from elexirion.agents.health.report import Check, Finding
 from elexirion.agents.providers.reachability import answer_of
+from elexirion.agents.providers.wire_format import Probe
+
+_REFUSED = frozenset({400, 401, 403})
+_LIMITED = 429
 
 
-def provider_api(base_url: str, missing: str | None, timeout_s: float) -> Check:
+def provider_api(probe: Probe, key_variable: str, missing: str | None, timeout_s: float) -> Check:
     """`missing` names the variable of a key that is not set: then nothing is asked, and nothing degraded.
 
-    An unreachable provider degrades: the lanes of the others work on.
+    A provider that is unreachable or refuses the key degrades: the lanes of the others work on. The request lists
+    models and so spends no tokens; an address that knows no such list answers all the same.
     """
 
     async def check() -> Finding:
         if missing:
             return Finding("not_configured", f"{missing} is not set")
         try:
-            status = await answer_of(base_url, timeout_s)
+            return _judged(await answer_of(probe, timeout_s), probe.url, key_variable)
         except ConnectionError as error:
-            return Finding("degraded", f"{base_url} does not answer ({error})")
-        if status >= 500:
-            return Finding("degraded", f"{base_url} answers {status}")
-        return Finding("healthy", f"{base_url} answers")
+            return Finding("degraded", f"{probe.url} does not answer ({error})")
 
     return check
+
+
+def _judged(status: int, url: str, key_variable: str) -> Finding:
+    if status in _REFUSED:
+        return Finding("degraded", f"{url} answers {status}; check {key_variable}")
+    if status == _LIMITED:
+        return Finding("degraded", f"{url} answers {status}: too many requests")
+    if status >= 500:
+        return Finding("degraded", f"{url} answers {status}")
+    if 300 <= status < 400:
+        return Finding("degraded", f"{url} answers {status}, a redirect, which is not followed; check the base URL")
+    return Finding("healthy", f"{url} answers")

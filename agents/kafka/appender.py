@@ -7,13 +7,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from aiokafka.errors import (
-    KafkaError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
-    TopicAuthorizationFailedError,
-)
+from aiokafka.errors import BrokerResponseError, KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import RecordMetadata
 from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.errors import (
@@ -26,8 +20,6 @@ from elexirion.events.codec import encode, headers
 from elexirion.events.envelope import Record
 from elexirion.events.partitioner import partition_of
 from elexirion.events.topics import Topics
-
-FATAL = (OutOfOrderSequenceNumber, ProducerFenced, TopicAuthorizationFailedError)
 
 
 class Appender:
@@ -109,14 +101,23 @@ class Appender:
             raise self._mapped(error) from error
 
     def _look(self, sent: "asyncio.Future[RecordMetadata]") -> None:
-        if not sent.cancelled() and isinstance(sent.exception(), FATAL):
-            self._mapped(sent.exception())
+        error = None if sent.cancelled() else sent.exception()
+        if error is not None and _can_never_write_again(error):
+            self._mapped(error)
 
-    def _mapped(self, error: BaseException | None) -> KafkaProblem:
+    def _mapped(self, error: BaseException) -> KafkaProblem:
         if isinstance(error, MessageSizeTooLargeError):
             return RecordTooLargeError(f"a record is larger than the limit: {error}")
-        if isinstance(error, FATAL):
+        if _can_never_write_again(error):
             fatal = ProducerFatalError(f"the producer failed for good: {type(error).__name__}")
             self._on_fatal(fatal)
             return fatal
         return AppendUnknownError(f"the broker did not take the record: {type(error).__name__}")
+
+
+def _can_never_write_again(error: BaseException) -> bool:
+    """The broker refused a batch for good, and the numbers of its records are missing for ever; or aiokafka's sender
+    died, which it tells by a KafkaError of no kind."""
+    refused = isinstance(error, BrokerResponseError) and not error.retriable
+    too_large = isinstance(error, MessageSizeTooLargeError)
+    return isinstance(error, ProducerFenced) or type(error) is KafkaError or (refused and not too_large)

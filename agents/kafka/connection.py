@@ -6,27 +6,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError
 from elexirion.agents.kafka.errors import BrokerUnreachableError
+from elexirion.agents.kafka.producer import LastingProducer
 from elexirion.events.topics import MAX_RECORD_BYTES
 
 CONNECT_TIMEOUT_S = 10.0
 FETCH_BYTES = 16 * 1024 * 1024
-
-
-class WidenedProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka is untyped
-    """A producer for topics that get more partitions: it asks for them anew before it refuses one."""
-
-    async def send(
-        self, topic: str, value: Any = None, key: Any = None, partition: int | None = None, timestamp_ms: Any = None,
-        headers: Any = None,
-    ) -> Any:  # fmt: skip
-        """As that of aiokafka; raises UnknownTopicOrPartitionError where the broker does not know the partition yet."""
-        if partition is not None and partition not in await self.partitions_for(topic):
-            await self.client.force_metadata_update()
-            if partition not in await self.partitions_for(topic):
-                raise UnknownTopicOrPartitionError(f"{topic} has no partition {partition}")
-        return await super().send(topic, value, key, partition, timestamp_ms, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +23,10 @@ class KafkaAddress:
     client_id: str = "elexirion"
 
     def producer(self) -> AIOKafkaProducer:
-        """An idempotent producer that acknowledges after all replicas."""
-        return WidenedProducer(
-            bootstrap_servers=self.bootstrap, client_id=self.client_id, acks="all", enable_idempotence=True,
-            linger_ms=0, max_request_size=MAX_RECORD_BYTES, retry_backoff_ms=50, request_timeout_ms=10_000,
+        """An idempotent producer that acknowledges after all replicas, and keeps what it took until then."""
+        return LastingProducer(
+            bootstrap_servers=self.bootstrap, client_id=self.client_id, linger_ms=0,
+            max_request_size=MAX_RECORD_BYTES, retry_backoff_ms=50, request_timeout_ms=10_000,
         )  # fmt: skip
 
     def consumer(self, *topics: str, group: str | None = None, **more: Any) -> AIOKafkaConsumer:
@@ -65,10 +51,15 @@ async def connect(client: Any, bootstrap: str) -> None:
         await asyncio.wait_for(client.start(), CONNECT_TIMEOUT_S)
     except (KafkaError, TimeoutError, OSError) as error:
         await _abandon(client)
-        raise BrokerUnreachableError(
-            f"no Kafka broker answers at {bootstrap} ({type(error).__name__}).",
-            "Check ELEXIRION_KAFKA, or start one with `elexirion broker start`.",
-        ) from error
+        raise unreachable(bootstrap, error) from error
+
+
+def unreachable(bootstrap: str, error: Exception) -> BrokerUnreachableError:
+    """What it means that a client could not start."""
+    return BrokerUnreachableError(
+        f"no Kafka broker answers at {bootstrap} ({type(error).__name__}).",
+        "Check ELEXIRION_KAFKA, or start one with `elexirion broker start`.",
+    )
 
 
 async def _abandon(client: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 from elexirion.agents.decide import Facts, Looked, look
 from elexirion.agents.evaluated import Answer
 from elexirion.agents.plan import RunPlan
-from elexirion.agents.questions import Question
+from elexirion.agents.questions import LEADING_ON, Question
 from elexirion.projections.run_state import RunState
 
 
@@ -29,10 +29,10 @@ class RunPlans(Protocol):
 async def answer_all(plans: RunPlans, state: RunState, facts: Facts, known: dict[Question, Answer]) -> Looked:
     """Add to `known` what is missing; afterwards a decision about this very state lacks nothing."""
     plan, facts = plans.plan(state), replace(facts, answers=known)
-    while True:  # an answer may lead to the next question: a loop that ends has a result
+    while True:
         looked = look(state, plan, facts)
         missing = sorted(looked.asked - known.keys(), key=repr)
-        if not missing:
-            return looked
         for question in missing:
             known[question] = await plans.answer(state, question)
+        if not any(isinstance(question, LEADING_ON) for question in missing):
+            return looked

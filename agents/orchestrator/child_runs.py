@@ -7,9 +7,11 @@ from typing import Any
 from elexirion.agents.decide_command import NotLoadable
 from elexirion.agents.evaluated import Calling, NotPossible
 from elexirion.agents.orchestrator.start_check import StartCheck
-from elexirion.events.commands import CancelRun, ChildEnded, Parent, RunSource, StartRun
+from elexirion.events.commands import CancelRun, ChildEnded, Parent, PauseRun, Replay, ResumeRun, RunSource, StartRun
 from elexirion.events.envelope import Record, make_record, utc_now
 from elexirion.events.failure import Failure
+from elexirion.events.identifiers import child_run_id
+from elexirion.events.priority import Priority
 from elexirion.events.values import Inline
 from elexirion.pipelines.problems import PipelineInvalid
 from elexirion.pipelines.prompts import ReadFile
@@ -72,7 +74,7 @@ def start_child(state: RunState, child: Child, pipeline: Any) -> Record:
     parent = Parent(run_id=state.run_id, step=child.step, depth=depth, files=_files(state))
     data = StartRun(
         pipeline=pipeline, source=child.source, inputs=child.inputs, offline=state.offline, parent=parent,
-        tags=state.tags,
+        tags=state.tags, replay_from=_recorded(state, child), priority=inherited(state),
     )  # fmt: skip
     return make_record(
         data, id=child.command_id, run_id=child.run_id, at=utc_now(), causation_id=state.last,
@@ -80,10 +82,33 @@ def start_child(state: RunState, child: Child, pipeline: Any) -> Record:
     )  # fmt: skip
 
 
+def inherited(state: RunState) -> Priority | None:
+    """The priority of a run of another pipeline that this one leads to; beside the usual one, its own counts."""
+    return None if state.priority == "normal" else state.priority
+
+
+def _recorded(state: RunState, child: Child) -> Replay | None:
+    """The recorded run's own child of the same step and attempt, where this run is answered from a recording."""
+    replay = state.replay_from
+    if replay is None or replay.run_id is None:
+        return replay
+    recorded = child_run_id(replay.run_id, child.step, state.steps[child.step].failures)
+    return replay.model_copy(update={"run_id": recorded})
+
+
 def cancel_child(run_id: str, child_run_id: str, reason: str) -> Record:
     """The command that ends a child whose parent does not wait for it any more."""
     data = CancelRun(reason=reason)
     return make_record(data, id=f"{run_id}/cancel/{child_run_id}", run_id=child_run_id, at=utc_now())
+
+
+def turn_child(state: RunState, child_run_id: str) -> Record:
+    """The command by which a child pauses and goes on with its parent, which was paused at least once."""
+    assert state.turned_seq is not None
+    pause = PauseRun(reason=f"run {state.run_id} is paused", parent_seq=state.turned_seq)
+    data = pause if state.status == "paused" else ResumeRun(parent_seq=state.turned_seq)
+    id = f"{state.run_id}/turn/{state.turned_seq}/{child_run_id}"
+    return make_record(data, id=id, run_id=child_run_id, at=utc_now())
 
 
 def tell_parent(parent_run_id: str, ended: ChildEnded) -> Record:

@@ -1,14 +1,15 @@
 """Deciding the commands of owned partitions; a run that starts gets its first steps in the same breath."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import structlog
-from elexirion.agents.decide import BATCH, decide, look, number
+from elexirion.agents.decide import Facts, decide, look, number
 from elexirion.agents.decide_command import reject
 from elexirion.agents.evaluated import Answer, Joined, NotPossible
-from elexirion.agents.kafka.errors import KafkaProblem
+from elexirion.agents.kafka.errors import KafkaProblem, RecordTooLargeError
 from elexirion.agents.orchestrator.answering import RunPlans, answer_all
 from elexirion.agents.orchestrator.command_desk import StartChecker, outcome
 from elexirion.agents.orchestrator.desk import RunDesk
@@ -30,11 +31,15 @@ AGAIN_S = 0.1
 class CommandDuty:
     """Gives each command that stands in the log its one outcome."""
 
-    def __init__(self, desk: RunDesk, checker: StartChecker, plans: RunPlans, partitions: Partitions) -> None:
+    def __init__(
+        self, desk: RunDesk, checker: StartChecker, plans: RunPlans, partitions: Partitions,
+        elsewhere: Callable[[PendingCommand], bool] = lambda _: False,
+    ) -> None:  # fmt: skip
         self._desk = desk
         self._checker = checker
         self._plans = plans
         self._partitions = partitions
+        self._elsewhere = elsewhere
         self._partitions_due: set[int] = set()
         self._some = asyncio.Event()
 
@@ -58,23 +63,38 @@ class CommandDuty:
             return
         for pending in list(owned.fold.pending.values()):
             run_id = pending.run_id
-            if self._desk.busy(run_id):
+            if run_id in owned.fold.held or self._desk.busy(run_id) or not self._desk.belongs(run_id, partition):
+                continue  # of one that somebody wrote elsewhere, the outcome would never be read here
+            if self._elsewhere(pending):
                 continue
             state, ended = owned.fold.runs.get(run_id), owned.fold.ended.get(run_id)
             if state is not None and not await self._shared(state, owned):
                 continue
-            record = self._outcome(pending, state, ended)
+            record = self._outcome(pending, state, ended, owned.fold.broken.get(run_id))
             if state is not None and isinstance(record.data, ChildRunEnded):
                 wanted = await self._as_wanted(state, record, record.data)
                 if wanted is None or not self._as_it_was(state, owned):
                     self._again(owned)
                     continue
                 record = wanted
-            await self._desk.append(run_id, [record, *await self._first_steps(record)])
+            await self._say(pending, [record, *await self._first_steps(record)], partial(self._desk.facts, state))
             await asyncio.sleep(0)
 
-    def _outcome(self, pending: PendingCommand, state: RunState | None, ended: EndedRun | None) -> Record:
+    async def _say(self, pending: PendingCommand, records: list[Record], facts: Callable[[], Facts]) -> None:
+        """Append the outcome; one that no record can hold would be decided for ever, by one process after the other."""
+        try:
+            await self._desk.append(pending.run_id, records)
+        except (RecordTooLargeError, TypeError) as error:
+            log.warning("the outcome of a command cannot be written", run_id=pending.run_id, error=repr(error))
+            reason = f"what the command asks for cannot be recorded: {error}"
+            await self._desk.append(pending.run_id, [reject(pending, "invalid_command", reason[:500], facts())])
+
+    def _outcome(
+        self, pending: PendingCommand, state: RunState | None, ended: EndedRun | None, broken: str | None
+    ) -> Record:
         facts = partial(self._desk.facts, state)
+        if broken is not None and state is None and ended is None:
+            return reject(pending, "invalid_command", f"the run cannot start: {broken}", facts())
         try:
             return outcome(pending, state, ended, self._checker, facts)
         except Exception as error:
@@ -84,8 +104,10 @@ class CommandDuty:
             return reject(pending, "invalid_command", reason, facts())
 
     async def _shared(self, state: RunState, owned: Owned) -> bool:
-        """Whether all that the run said in shared sessions is on its way: a command may be its end."""
+        """Whether all that the run said in shared sessions, or fired, is on its way: a command may be its end."""
         shared = await self._desk.sessions.publish(state) and self._as_it_was(state, owned)
+        if shared and state.schedule is not None:
+            shared = await self._desk.start_others(state) and self._as_it_was(state, owned)
         if not shared:
             self._again(owned)
         return shared
@@ -147,5 +169,5 @@ class CommandDuty:
             return []
         answers: dict[Question, Answer] = {}
         lanes = (await answer_all(self._plans, state, facts, answers)).lanes
-        most = self._desk.most(state.run_id, lanes) if lanes else BATCH
+        most = self._desk.most(state.run_id, lanes)
         return decide(state, plan, replace(facts, answers=answers, most=most))

@@ -2,28 +2,29 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from elexirion.agents import failpoints
 from elexirion.agents.decide import BATCH, Facts, number
-from elexirion.agents.dispatch import Placement, has_worker
+from elexirion.agents.dispatch import Placement, free_slots, has_worker
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.errors import AppendUnknownError
 from elexirion.agents.orchestrator.answering import RunPlans
-from elexirion.agents.orchestrator.child_runs import start_child
 from elexirion.agents.orchestrator.losses import lost_of
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
+from elexirion.agents.orchestrator.other_runs import OtherRuns
 from elexirion.agents.orchestrator.partitions import Owned, Partitions, deciding
-from elexirion.agents.orchestrator.run_supervisor import RunSupervisor
+from elexirion.agents.orchestrator.run_supervisor import GivenUp, RunSupervisor
 from elexirion.agents.orchestrator.session_log import SessionLog
 from elexirion.agents.orchestrator.session_writer import SessionWriter
-from elexirion.agents.orchestrator.successor import successor_record
 from elexirion.agents.orchestrator.unread import Unread
 from elexirion.agents.orchestrator.waiting import LaneQueues
 from elexirion.agents.settings import Settings
-from elexirion.events import run
+from elexirion.events import run, step
 from elexirion.events.envelope import Record, utc_now
 from elexirion.events.partitioner import partition_of
 from elexirion.events.values import Value
@@ -34,6 +35,11 @@ log = structlog.get_logger(__name__)
 
 SETTLED_SOON = timedelta(milliseconds=30)
 """A session on another partition takes what is said to it within so much time, give or take."""
+
+LOOK_AGAIN_S = 60.0
+"""A far alarm looks at the clock so often: the loop's time stands still while the machine sleeps."""
+
+QUARANTINE_AGAIN = timedelta(seconds=1)
 
 
 class RunDesk:
@@ -51,7 +57,6 @@ class RunDesk:
         load: Callable[[Value], Awaitable[Any]],
         sessions: SessionLog,
     ) -> None:
-        self._load = load
         self._settings = settings
         self._appender = appender
         self._own = incarnation
@@ -60,7 +65,7 @@ class RunDesk:
         self._fleet = fleet
         self._queues = LaneQueues()
         self._alarms: dict[str, asyncio.TimerHandle] = {}
-        self._sent: set[str] = set()
+        self._others = OtherRuns(self.command, load)
         self.sessions = SessionWriter(plans, self.command, sessions)
         self.unread = Unread(settings.read_back_timeout_s)
         self.runs = RunSupervisor(self, plans, self._quarantine)
@@ -77,6 +82,10 @@ class RunDesk:
         """The run's partition, where it is ours and read to its end."""
         return deciding(self._partitions.owned, partition_of(run_id, self._settings.events_partitions))
 
+    def belongs(self, run_id: str, partition: int) -> bool:
+        """Whether what is written of the run lies on this partition, and nowhere else."""
+        return partition_of(run_id, self._settings.events_partitions) == partition
+
     def state(self, run_id: str) -> RunState | None:
         """The folded state of a run that is ours to decide."""
         owned = self.owned(run_id)
@@ -86,21 +95,26 @@ class RunDesk:
         """Whether an own decision of the run is unread."""
         return self.unread.waiting(run_id)
 
-    def facts(self, state: RunState | None, most: int = BATCH) -> Facts:
+    def facts(self, state: RunState | None) -> Facts:
         """What is known outside the log, now."""
         fleet, lease_s = self._fleet(), self._settings.lease_s
-        following = state.successor.command_id if state and state.successor else None
         return Facts(
-            now=utc_now(), author=self._own, placement=self._placement(), most=most, jitter=random.random(),
+            now=utc_now(), author=self._own, placement=self._placement(), jitter=random.random(),
             lost=lost_of(fleet, self._index, state, lease_s, self._own) if state else {},
-            sent=frozenset({following} if following in self._sent else ()),
+            sent=self._sent(state) if state else frozenset(),
         )  # fmt: skip
+
+    def _sent(self, state: RunState) -> frozenset[str]:
+        following = state.successor.command_id if state.successor else None
+        known = following is not None and self._others.has_said(state.run_id, following)
+        return frozenset({following} if known and following else ())
 
     def _placement(self) -> Placement:
         fleet, lease_s = self._fleet(), self._settings.lease_s
-        bare = Placement(fleet, lease_s, self._index.taken)
+        taken = self._index.taken + self.unread.placed if self.unread.placed else self._index.taken
+        bare = Placement(fleet, lease_s, taken)
         fallback = {lane: self._own for lane in self._queues.known() if self._local(bare, lane)}
-        return Placement(fleet, lease_s, self._index.taken, fallback, BATCH)
+        return Placement(fleet, lease_s, taken, fallback, BATCH)
 
     def _local(self, placement: Placement, lane: str) -> bool:
         own = placement.fleet.members.get(self._own)
@@ -117,32 +131,24 @@ class RunDesk:
 
     async def append(self, run_id: str, records: list[Record]) -> None:
         """Append records about a run, which may not exist yet, and wait for none."""
-        self.unread.mark(run_id, {record.id for record in records})
+        failpoints.hit("decision.unsent", run_id)
+        self.unread.mark(run_id, {record.id for record in records}, _places(records))
         try:
             for record in records:
                 await self._appender.event(record)
+                failpoints.hit("decision.sent", run_id)
         except AppendUnknownError as problem:
             log.warning("a decision may not be in the log; it is looked for", run_id=run_id, problem=str(problem))
 
     async def start_others(self, state: RunState) -> bool:
-        """Publish the StartRun of the chain's next run and of each child, once in this life, and what it shares."""
+        """Publish what the run shares, and the commands that other runs get from it; whether all that is done."""
         if not await self.sessions.settle(state):
             self.alarm(state.run_id, utc_now() + SETTLED_SOON)
             return False
-        asked = [successor_record(state)] if state.successor else []
-        for child in state.children.values():
-            if child.command_id not in self._sent:
-                asked.append(start_child(state, child, await self._load(child.pipeline)))
-        return all([await self._send(state.run_id, record) for record in asked])
-
-    async def _send(self, run_id: str, record: Record) -> bool:
-        """Publish a command once in this life; whether it is acknowledged."""
-        if record.id not in self._sent:
-            if not await self.command(record):
-                self.alarm(run_id, utc_now())
-                return False
-            self._sent.add(record.id)
-        return True
+        told = await self._others.tell(state)
+        if not told:
+            self.alarm(state.run_id, utc_now())
+        return told
 
     async def command(self, record: Record) -> bool:
         """Publish a command; whether it is acknowledged."""
@@ -153,12 +159,15 @@ class RunDesk:
             return False
         return True
 
-    async def _quarantine(self, run_id: str, reason: BaseException) -> None:
+    async def _quarantine(self, run_id: str, given_up: GivenUp) -> None:
+        """Decided again and again until it counts: the run has no unit any more that would look."""
         state = self.state(run_id)
-        if state is None or self.busy(run_id) or not await self.sessions.publish(state):
+        if state is None:
             return
-        said = f"working on the run crashed again and again: {type(reason).__name__}: {reason}"
-        data = run.RunQuarantined(reason=said, crashes=4, context_hash="")
+        self.alarm(run_id, utc_now() + QUARANTINE_AGAIN)
+        if self.busy(run_id) or not await self.sessions.publish(state):
+            return
+        data = run.RunQuarantined(reason=given_up.reason, crashes=given_up.crashes, context_hash="")
         await self.append(run_id, [number(state, data, self.facts(state))])
 
     # -- waking
@@ -168,18 +177,23 @@ class RunDesk:
         if self.state(run_id) is not None:
             self.runs.wake(run_id)
 
-    def most(self, run_id: str, lanes: set[str]) -> int:
-        """One placement while others wait for the same lanes."""
-        return 1 if self._queues.others(run_id, lanes) else BATCH
+    def most(self, run_id: str, lanes: set[str]) -> dict[str, int]:
+        """While others wait for a lane, a run places as much on it as it was granted."""
+        return self._queues.most(run_id, lanes)
 
-    def wait_for_lanes(self, run_id: str, lanes: set[str]) -> None:
-        """Queue the run; it is woken by a free slot, a new worker, or the dispatch timeout."""
-        self._queues.wait(run_id, lanes)
+    def decided(self, state: RunState, lanes: set[str], records: list[Record]) -> None:
+        """The run waits for the lanes on which it has steps to begin and found no room; others get what it left."""
+        if self.state(state.run_id) is None:
+            return
+        placed = Counter(lane for _, lane in _places(records).values())
+        for lane in self._queues.decided(state.run_id, state.priority, lanes, placed):
+            self.wake_waiting(lane)
 
-    def wake_waiting(self, lane: str, count: int = BATCH) -> None:
-        """A lane may have room: wake up to `count` runs that wait for it."""
-        for run_id in self._queues.first(lane, count):
-            self.wake(run_id)
+    def wake_waiting(self, lane: str) -> None:
+        """A lane may have room: its free slots are granted to runs that wait for it."""
+        if lane in self._queues.lanes():
+            for run_id in self._queues.grant(lane, free_slots(self._placement(), lane)):
+                self.wake(run_id)
 
     def waiting_lanes(self) -> list[str]:
         """Lanes for which runs wait."""
@@ -192,16 +206,23 @@ class RunDesk:
             before.cancel()
         if due_at is not None:
             wait_s = max(0.01, (due_at - utc_now()).total_seconds())
-            self._alarms[run_id] = asyncio.get_running_loop().call_later(wait_s, self.wake, run_id)
+            loop = asyncio.get_running_loop()
+            if wait_s > LOOK_AGAIN_S:
+                self._alarms[run_id] = loop.call_later(LOOK_AGAIN_S, self.alarm, run_id, due_at)
+            else:
+                self._alarms[run_id] = loop.call_later(wait_s, self.wake, run_id)
 
     def retire(self, state: RunState | None, run_id: str) -> None:
         """The run ended, or is no longer ours."""
         self.runs.discard(run_id)
         self._queues.leave(run_id)
         self.alarm(run_id, None)
-        if state and state.successor:
-            self._sent.discard(state.successor.command_id)
-        for child in state.children.values() if state else ():
-            self._sent.discard(child.command_id)
+        self._others.forget(run_id)
         if state:
             self.sessions.forget(state)
+
+
+def _places(records: list[Record]) -> dict[str, tuple[str, str]]:
+    """Incarnation and lane of each execution that these decisions place, by the id of its record."""
+    scheduled = [(record.id, record.data) for record in records]
+    return {id: (data.incarnation, data.lane) for id, data in scheduled if isinstance(data, step.StepScheduled)}

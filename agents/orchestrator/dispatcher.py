@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import cast
 
 import structlog
+from elexirion.agents import failpoints
 from elexirion.agents.dispatch import partition_for
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.errors import KafkaProblem
@@ -45,7 +46,9 @@ class Dispatcher:
         if execution is None or now - execution.dispatched_at < AGAIN_AFTER_S:
             return
         record = execute_record(state, execution)
+        failpoints.hit("dispatch.unsent", state.run_id)
         if await self._send(record, execution):
+            failpoints.hit("dispatch.sent", state.run_id)
             execution.dispatched_at = now
             execution.dispatches += 1
 
@@ -85,7 +88,8 @@ def execute_record(state: RunState, execution: OpenExecution) -> Record:
     data = ExecuteStep(
         execution_id=opened.id, incarnation=opened.incarnation, step=opened.step, step_type=known.step_type,
         lane=cast(Lane, opened.lane), attempt=opened.attempt, timeout_s=opened.timeout_s, input=known.input,
-        output_file=known.output_file,
+        output_file=known.output_file, fallback=opened.fallback, replay_from=state.replay_from,
+        pipeline=state.pipeline_name, tags=state.tags, allowance=opened.allowance,
     )  # fmt: skip
     return make_record(
         data, id=f"execute/{opened.id}", run_id=state.run_id, at=utc_now(), causation_id=state.last,

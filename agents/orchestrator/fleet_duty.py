@@ -40,7 +40,7 @@ class FleetDuty:
         for execution_id in held:
             self._recall_if_closed(execution_id, data.incarnation)
         for offer in data.lanes:
-            self._desk.wake_waiting(offer.lane, max(0, offer.slots - offer.held))
+            self._desk.wake_waiting(offer.lane)
 
     def look(self, fleet: Fleet) -> set[str]:
         """The lease clock advanced: wake runs with losses or overdue marks, and return them."""

@@ -74,6 +74,10 @@ class FleetWatch:
         """An open execution names the incarnation."""
         self.fleet = fold.expect(self.fleet, incarnation)
 
+    def declined(self, incarnation: str) -> None:
+        """It gave back what it was to run."""
+        self.fleet = fold.declined(self.fleet, incarnation)
+
     def _take(self, value: bytes | None, *, old: bool) -> None:
         try:
             data = decode(value).data

@@ -14,7 +14,7 @@ from elexirion.events.dead_letter import DeadLetter
 from elexirion.events.envelope import Record
 from elexirion.projections.admission import closes_an_execution
 from elexirion.projections.changes import left_by
-from elexirion.projections.partition import Accepted, PartitionFold, Verdict
+from elexirion.projections.partition import Accepted, PartitionFold, Refused, Verdict
 from elexirion.projections.run_state import RunState
 
 CLOSES_ALL = TERMINAL_NAMES | {"ErrorHandlingStarted"}
@@ -94,3 +94,8 @@ def misrouted(followed: Followed) -> str | None:
 def is_new_command(followed: Followed) -> bool:
     """Whether a command waits for its outcome now."""
     return followed.accepted and isinstance(followed.record.data, run.CommandReceived)
+
+
+def held(followed: Followed) -> bool:
+    """Whether a newer program was just found to have gone on with the run."""
+    return isinstance(followed.verdict, Refused) and followed.verdict.reason == "newer_version"

@@ -9,8 +9,10 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
+from elexirion.agents import failpoints
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress, connect
+from elexirion.agents.kafka.dead_letters import send_letter
 from elexirion.agents.kafka.errors import KafkaProblem
 from elexirion.agents.orchestrator.command_record import read_command
 from elexirion.events.codec import UndecodableError
@@ -52,33 +54,38 @@ class Forwarder:
                     await self._forward(batches)
             except (KafkaError, KafkaProblem) as error:
                 log.warning("commands not forwarded, trying again", error=str(error) or repr(error))
-                await self._rewind()
+                while not await self._rewound():
+                    continue
 
     async def _forward(self, batches: dict[TopicPartition, list[Any]]) -> None:
         sent = [await self._one(message) for messages in batches.values() for message in messages]
-        for future in sent:
+        for run_id, future in sent:
             await self._appender.acknowledged(future, 10.0)
+            failpoints.hit("command.forwarded", run_id)
         ends = {tp: messages[-1].offset + 1 for tp, messages in batches.items()}
-        still = self._consumer.assignment()
-        await self._consumer.commit({tp: offset for tp, offset in ends.items() if tp in still})
+        still = {tp: end for tp, end in ends.items() if tp in self._consumer.assignment()}
+        if still:  # all may be another's by now, who reads them again
+            await self._consumer.commit(still)
 
-    async def _one(self, message: Any) -> "asyncio.Future[Any]":
+    async def _one(self, message: Any) -> tuple[str, "asyncio.Future[Any]"]:
+        """The run and what was sent for it; a letter of no run where it cannot be read."""
         try:
             record = read_command(message, self._limit)
         except UndecodableError as error:
-            return await self._bury(message, str(error))
-        return await self._appender.event(record)
+            return "", await self._bury(message, str(error))
+        failpoints.hit("command.read", record.run_id)
+        return record.run_id, await self._appender.event(record)
 
     async def _bury(self, message: Any, reason: str) -> "asyncio.Future[Any]":
         log.warning("a command cannot be read", topic=message.topic, partition=message.partition,
                     offset=message.offset, reason=reason)  # fmt: skip
         letter = DeadLetter(message.topic, message.partition, message.offset, reason, message.key, message.value or b"")
-        key = (message.key or b"").decode(errors="replace") or None
-        return await self._appender.raw(self._appender.topics.dead_letters, letter.encode(), key, 0)
+        return await send_letter(self._appender, letter)
 
-    async def _rewind(self) -> None:
-        """Go back to what was committed, so that nothing read and not forwarded is passed over."""
+    async def _rewound(self) -> bool:
+        """Go back to what was committed, so that nothing read and not forwarded is passed over; whether it is done."""
         await asyncio.sleep(RETRY_S)
+        done = True
         for tp in self._consumer.assignment():
             try:
                 committed = await self._consumer.committed(tp)
@@ -88,3 +95,5 @@ class Forwarder:
                     self._consumer.seek(tp, committed)
             except (KafkaError, IllegalStateError) as error:
                 log.warning("position not set back", partition=tp.partition, error=repr(error))
+                done = False
+        return done

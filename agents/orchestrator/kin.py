@@ -1,4 +1,4 @@
-"""What runs tell each other: a child its parent how it ended, a parent its children that nobody waits for them.
+"""What runs tell each other at an end: a child its parent how it ended, a parent a child that nobody waits for it.
 
 Each is a command whose id follows from its cause, so that saying it twice is harmless. It is said when the record
 that causes it is read, again until it is acknowledged, again after a takeover, and whenever the parent asks

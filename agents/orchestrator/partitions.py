@@ -4,28 +4,45 @@ The group's assignment is a hint about who decides; correctness comes from the f
 a partition is read from where its fold stands, never from a committed offset.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 from elexirion.agents.kafka.connection import KafkaAddress, connect
-from elexirion.agents.kafka.errors import KafkaProblem
+from elexirion.agents.kafka.errors import BrokerUnreachableError, KafkaProblem, TopicsMismatchError
+from elexirion.agents.orchestrator.snapshot_topic import Found, read_snapshots
+from elexirion.events.codec import UndecodableError, decode
 from elexirion.events.topics import Topics
 from elexirion.projections.partition import PartitionFold
+from elexirion.projections.snapshot_contents import Contents
+from elexirion.projections.tally import Tally
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Owned:
-    """A partition this orchestrator decides for; `target` is the end of the log when it was gained."""
+    """A partition this orchestrator decides for; `target` is the end of the log when it was gained.
+
+    `begins_after` are offset and id of the record behind which a restored fold stands, until that is read again;
+    `begun` is the offset from which on the log was read, `snapshot` the end of the newest snapshot that is known.
+    """
 
     fold: PartitionFold
     target: int | None = None
     caught_up: bool = False
+    tally: Tally = field(default_factory=Tally)
+    begins_after: tuple[int, str] | None = None
+    begun: int = 0
+    snapshot: int = 0
+
+    @property
+    def unsaved(self) -> int:
+        """Records that no snapshot holds: whoever takes over now reads so many."""
+        return self.fold.next_offset - self.snapshot
 
 
 @dataclass(slots=True)
@@ -39,9 +56,19 @@ class Change:
 class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """A group consumer over `events` with manual positions."""
 
-    def __init__(self, address: KafkaAddress, topics: Topics, session_timeout_s: float) -> None:
+    def __init__(
+        self,
+        address: KafkaAddress,
+        topics: Topics,
+        session_timeout_s: float,
+        count: int,
+        found: Callable[[int, dict[str, int], Contents | None], None],
+    ) -> None:
         self.owned: dict[int, Owned] = {}
-        self._folds: dict[int, PartitionFold] = {}
+        self._known: dict[int, tuple[PartitionFold, Tally]] = {}
+        self._count = count
+        self._found = found
+        self._snapshots = topics.snapshots
         self._topic = topics.events
         self._address = address
         self._change = Change()
@@ -69,9 +96,10 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     async def on_partitions_assigned(self, assigned: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Read each from where its fold stands; decide once its present end is reached."""
         for tp in assigned:
-            known = self._folds.setdefault(tp.partition, PartitionFold(tp.partition))
-            self._consumer.seek(tp, known.next_offset)
-            self.owned[tp.partition] = Owned(known)
+            fold, tally = self._known.setdefault(tp.partition, (PartitionFold(tp.partition), Tally()))
+            self._consumer.seek(tp, fold.next_offset)
+            self._consumer.pause(tp)  # until it is known whether a snapshot is further
+            self.owned[tp.partition] = Owned(fold, tally=tally)
             self._change.gained.add(tp.partition)
 
     def changes(self) -> Change:
@@ -80,8 +108,9 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         return change
 
     async def read(self, timeout_ms: int) -> dict[int, list[Any]]:
-        """New messages by partition; raises KafkaProblem where the log was truncated below our position."""
-        await self._set_targets()
+        """New messages by partition; raises KafkaProblem where the log is not the one that was folded."""
+        self._check_count()
+        await self._begin()
         try:
             batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=2000)
         except OffsetOutOfRangeError as error:
@@ -89,27 +118,98 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 f"the log was truncated below our position: {error.args}.",
                 "Records of runs are gone; restore the topic, or start with an empty one under another prefix.",
             ) from error
-        return {tp.partition: messages for tp, messages in batches.items() if tp.partition in self.owned}
+        read = {tp.partition: messages for tp, messages in batches.items() if tp.partition in self.owned}
+        for partition, messages in read.items():
+            self._check_place(partition, self.owned[partition], messages)
+        return read
 
     def caught_up_now(self) -> list[int]:
         """Partitions whose folds have just reached the end as it was when they were gained."""
         reached = [
             partition
             for partition, owned in self.owned.items()
-            if not owned.caught_up and owned.target is not None and owned.fold.next_offset >= owned.target
+            if not owned.caught_up
+            and owned.target is not None
+            and owned.fold.next_offset >= owned.target
+            and owned.begins_after is None
         ]
         for partition in reached:
             self.owned[partition].caught_up = True
         return reached
 
-    async def _set_targets(self) -> None:
-        unknown = [partition for partition, owned in self.owned.items() if owned.target is None]
-        if not unknown:
+    # -- where a partition that was gained is read from
+
+    async def _begin(self) -> None:
+        new = {partition: owned for partition, owned in self.owned.items() if owned.target is None}
+        if not new:
             return
-        ends = await self._consumer.end_offsets([TopicPartition(self._topic, p) for p in unknown])
-        for tp, end in ends.items():
-            if tp.partition in self.owned:
-                self.owned[tp.partition].target = end
+        tps = [TopicPartition(self._topic, partition) for partition in new]
+        starts, ends = await self._consumer.beginning_offsets(tps), await self._consumer.end_offsets(tps)
+        try:
+            found = await read_snapshots(self._address, self._snapshots, new)
+        except BrokerUnreachableError as error:
+            raise KafkaConnectionError(str(error)) from error
+        for tp in tps:
+            owned = new[tp.partition]
+            if self.owned.get(tp.partition) is owned:  # it may be gone by now
+                self._restore(tp.partition, owned, found[tp.partition])
+                self._place(tp, owned, starts[tp], ends[tp])
+
+    def _restore(self, partition: int, owned: Owned, found: Found) -> None:
+        """Take the fold of the newest snapshot where it is further than ours."""
+        restored = found.newest(partition)
+        self._found(partition, found.parts(), restored.contents if restored else None)
+        if restored is None:
+            return
+        if restored.log_partitions != self._count:
+            raise self._moved(f"had {restored.log_partitions} at its snapshot")
+        owned.snapshot = restored.contents.offset
+        if restored.fold.next_offset > owned.fold.next_offset:
+            owned.fold, owned.tally = self._known[partition] = (restored.fold, restored.tally)
+            if restored.fold.last_offset >= 0:
+                owned.begins_after = (restored.fold.last_offset, restored.fold.last_id)
+            log.info("snapshot restored", partition=partition, offset=restored.fold.next_offset,
+                     open_runs=len(restored.fold.runs))  # fmt: skip
+
+    def _check_count(self) -> None:
+        """Somebody may give the topic more partitions while it is read."""
+        known = self._consumer.partitions_for_topic(self._topic)
+        if known and len(known) > self._count:
+            raise self._moved(f"now has {len(known)}")
+
+    def _moved(self, otherwise: str) -> TopicsMismatchError:
+        return TopicsMismatchError(
+            f"{self._topic} is read as {self._count} partitions, and {otherwise}.",
+            "Runs would be looked for on other partitions. Restore the topic, or choose another prefix.",
+        )
+
+    def _place(self, tp: TopicPartition, owned: Owned, start: int, end: int) -> None:
+        position = owned.fold.next_offset
+        first = owned.begins_after[0] if owned.begins_after else position
+        if not start <= first <= position <= end:
+            raise KafkaProblem(
+                f"{tp.topic}/{tp.partition} holds offsets {start} to {end}, and was read up to {position} before.",
+                "Records of runs are gone; restore the topic, or start with an empty one under another prefix.",
+            )
+        self._consumer.seek(tp, first)
+        self._consumer.resume(tp)
+        owned.target, owned.begun = end, position
+
+    def _check_place(self, partition: int, owned: Owned, messages: list[Any]) -> None:
+        """The record before a snapshot's offset is the one that it was taken after, or this is another log."""
+        if owned.begins_after is None or not messages:
+            return
+        offset, record_id = owned.begins_after
+        try:
+            same = messages[0].offset == offset and decode(messages[0].value).id == record_id
+        except UndecodableError:
+            same = False
+        if not same:
+            raise KafkaProblem(
+                f"offset {offset} of {self._topic}/{partition} is not the record that a snapshot was taken after.",
+                "The topic was made anew. Remove the snapshots topic too, or choose another prefix.",
+            )
+        owned.begins_after = None
 
 
 def deciding(owned: Mapping[int, Owned], partition: int) -> Owned | None:

@@ -29,7 +29,7 @@ from elexirion.agents.orchestrator.concluding import Results, is_particular, rea
 from elexirion.agents.orchestrator.joining import joined
 from elexirion.agents.orchestrator.located import Located, locate
 from elexirion.agents.orchestrator.run_files import finder, output_path, reader, workspace_of
-from elexirion.agents.orchestrator.run_plan import plan_of
+from elexirion.agents.orchestrator.run_plan import TryLimits, plan_of
 from elexirion.agents.orchestrator.session_history import histories
 from elexirion.agents.orchestrator.session_log import SessionLog, SessionUnreadableError
 from elexirion.agents.orchestrator.start_check import StartCheck
@@ -77,6 +77,7 @@ class Plans:
         self, settings: Settings, evaluator: BoundedEvaluator, load: Load, store: Store, sessions: SessionLog
     ) -> None:
         self._settings = settings
+        self._tries = TryLimits(settings.max_attempts, settings.poison_crashes)
         self._evaluator = evaluator
         self._sessions = sessions
         self._store = store
@@ -138,7 +139,8 @@ class Plans:
     async def _about_step(self, state: RunState, pipeline: Pipeline, located: Located) -> StepAnswer:
         step = located.step
         scope = await scopes.scope_of(state, pipeline, located, self._views)
-        if not isinstance(step, RepeatStep):  # the condition of a while_loop is about its turns
+        # The condition of a while_loop is about its turns.
+        if step.condition is not None and not isinstance(step, RepeatStep):
             lenient = replace(scope, absent=scopes.names_of_file(pipeline))
             holds = await step_rendering.condition_holds(self._evaluator, pipeline, step, lenient)
             if not holds.value:
@@ -249,7 +251,7 @@ class Plans:
         key = state.definition_sha256
         if key not in self._planned:
             pipeline = from_definition(state.definition)
-            self._planned[key] = (pipeline, plan_of(pipeline, self._settings.max_attempts))
+            self._planned[key] = (pipeline, plan_of(pipeline, self._tries))
             while len(self._planned) > REMEMBERED:
                 self._planned.popitem(last=False)
         return self._planned[key]

@@ -3,16 +3,31 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import structlog
 from elexirion.agents.orchestrator.answering import RunPlans
 from elexirion.agents.orchestrator.run_unit import Desk, RunUnit
+from elexirion.agents.supervision import MAX_CRASHES
 
 log = structlog.get_logger(__name__)
 
 PARK_AFTER_S = 30.0
-Quarantine: TypeAlias = Callable[[str, BaseException], Coroutine[Any, Any, None]]
+SOON_S = 0.005
+"""About the time of a no-op step: what comes within it wakes the run anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Why a run is set aside, in words, and how often it crashed before."""
+
+    reason: str
+    crashes: int
+
+
+Quarantine: TypeAlias = Callable[[str, GivenUp], Coroutine[Any, Any, None]]
+"""Ends a run that was given up, as soon as it may be decided."""
 
 
 class RunSupervisor:
@@ -24,8 +39,9 @@ class RunSupervisor:
         self._quarantine = quarantine
         self._units: dict[str, RunUnit] = {}
         self._woken_at: dict[str, float] = {}
+        self._soon: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.given_up: dict[str, str] = {}
+        self.given_up: dict[str, GivenUp] = {}
 
     def __len__(self) -> int:
         return len(self._units)
@@ -41,18 +57,33 @@ class RunSupervisor:
     def wake(self, run_id: str) -> None:
         """Something changed for the run; a parked one becomes active."""
         self._woken_at[run_id] = time.monotonic()
+        self._no_longer_soon(run_id)
         unit = self._units.get(run_id)
         if unit is not None:
             unit.wake()
         elif run_id in self.given_up:
-            self._spawn(self._quarantine(run_id, RuntimeError(self.given_up[run_id])))
+            self._spawn(self._quarantine(run_id, self.given_up[run_id]))
         else:
             unit = self._units[run_id] = RunUnit(run_id, self._desk, self._plans, self._give_up)
             self._spawn(self._start(unit))
 
+    def wake_soon(self, run_id: str) -> None:
+        """Something changed that matters to the run's times only: whatever wakes it before will do."""
+        if run_id not in self._soon:
+            self._soon[run_id] = asyncio.get_running_loop().call_later(SOON_S, self.wake, run_id)
+
+    def set_aside(self, run_id: str, reason: str) -> None:
+        """A record of the run cannot be folded: nothing is decided for it any more but its quarantine."""
+        if run_id not in self.given_up:
+            log.error("a run is set aside", run_id=run_id, reason=reason)
+        self.discard(run_id)
+        self.given_up[run_id] = GivenUp(reason, 1)
+        self.wake(run_id)
+
     def discard(self, run_id: str) -> None:
         """The run ended or is no longer ours."""
         self._woken_at.pop(run_id, None)
+        self._no_longer_soon(run_id)
         self.given_up.pop(run_id, None)
         unit = self._units.pop(run_id, None)
         if unit is not None:
@@ -66,9 +97,14 @@ class RunSupervisor:
 
     async def stop(self) -> None:
         """Stop all units."""
-        for run_id in list(self._units):
+        for run_id in [*self._units, *self._soon]:
             self.discard(run_id)
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _no_longer_soon(self, run_id: str) -> None:
+        handle = self._soon.pop(run_id, None)
+        if handle is not None:
+            handle.cancel()
 
     async def _start(self, unit: RunUnit) -> None:
         await unit.supervisor.start()
@@ -78,10 +114,11 @@ class RunSupervisor:
 
     async def _give_up(self, run_id: str, reason: BaseException) -> None:
         log.error("a run crashed again and again; it is set aside", run_id=run_id, reason=repr(reason))
-        self.given_up[run_id] = f"{type(reason).__name__}: {reason}"
+        said = f"working on the run crashed again and again: {type(reason).__name__}: {reason}"
+        given_up = self.given_up[run_id] = GivenUp(said, MAX_CRASHES + 1)
         unit = self._units.pop(run_id, None)
         try:
-            await self._quarantine(run_id, reason)
+            await self._quarantine(run_id, given_up)
         finally:
             # Only now: this is the unit's own supervisor, and stopping it cancels what it waits for.
             if unit is not None:

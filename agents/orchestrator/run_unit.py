@@ -5,12 +5,12 @@ that raises is restarted and works on from the log. A run with nothing to do is 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from elexirion.agents.decide import BATCH, Facts, Looked, decide, overdue_at
+from elexirion.agents.decide import Facts, Looked, decide, overdue_at
 from elexirion.agents.decisions.limits import ends_at
 from elexirion.agents.evaluated import Answer
 from elexirion.agents.orchestrator.answering import RunPlans, answer_all
@@ -18,6 +18,7 @@ from elexirion.agents.plan import RunPlan
 from elexirion.agents.questions import Question
 from elexirion.agents.supervision import CrashWindow, RestForOneSupervisor, Supervised
 from elexirion.events.envelope import Record
+from elexirion.projections.due_times import next_due
 from elexirion.projections.run_state import RunState
 from mode import Service
 
@@ -33,12 +34,12 @@ class Desk(Protocol):
         """Whether an own decision of the run is unread."""
         ...
 
-    def facts(self, state: RunState, most: int) -> Facts:
+    def facts(self, state: RunState) -> Facts:
         """What is known outside the log, now."""
         ...
 
-    def most(self, run_id: str, lanes: set[str]) -> int:
-        """How many placements this run may make now, in fairness to those who wait."""
+    def most(self, run_id: str, lanes: set[str]) -> Mapping[str, int]:
+        """How many placements this run may make now, on each lane for which others wait."""
         ...
 
     async def propose(self, state: RunState, records: list[Record]) -> None:
@@ -49,8 +50,8 @@ class Desk(Protocol):
         """Publish the commands that other runs get from it; whether nothing has to be waited for."""
         ...
 
-    def wait_for_lanes(self, run_id: str, lanes: set[str]) -> None:
-        """The run has ready steps that found no worker."""
+    def decided(self, state: RunState, lanes: set[str], records: list[Record]) -> None:
+        """This is what was decided, nothing included, and the lanes on which steps could begin."""
         ...
 
     def alarm(self, run_id: str, due_at: datetime | None) -> None:
@@ -101,7 +102,8 @@ class MonitorService(Supervised):
         moments = [known.due_at for known in state.steps.values() if not known.done]
         overdue = [overdue_at(e.started_at or now, e.timeout_s) for e in state.open_executions()]
         limit = ends_at(state, plan.limits.seconds)
-        coming = [moment for moment in (*moments, *overdue, limit) if moment and moment > now]
+        due = next_due(state.schedule.rule, state.schedule.until) if state.schedule else None
+        coming = [moment for moment in (*moments, *overdue, limit, state.start_at, due) if moment and moment > now]
         self._desk.alarm(self._run_id, min(coming, default=None))
 
 
@@ -139,24 +141,23 @@ class StepsService(Supervised):
             return
         if not await self._desk.start_others(state):
             return
-        facts, looked, waited = await self._context.answered(state, self._desk.facts(state, BATCH))
+        facts, looked, waited = await self._context.answered(state, self._desk.facts(state))
         if self._desk.state(self._run_id) is not state or self._desk.busy(self._run_id):
             self._woken.set()
             await asyncio.sleep(0)
             return
         if waited:  # what is known outside of the log may be old by now
-            facts = replace(self._desk.facts(state, BATCH), answers=facts.answers)
+            facts = replace(self._desk.facts(state), answers=facts.answers)
         await self._decide(state, facts, looked.lanes)
 
     async def _decide(self, state: RunState, facts: Facts, lanes: set[str]) -> None:
         plan = self._context.plan(state)
-        facts = replace(facts, most=self._desk.most(state.run_id, lanes) if lanes else BATCH)
+        facts = replace(facts, most=self._desk.most(state.run_id, lanes))
         records = decide(state, plan, facts)
         self._monitor.watch(state, plan, facts.now)
         if records:
             await self._desk.propose(state, records)
-        elif lanes:
-            self._desk.wait_for_lanes(state.run_id, lanes)
+        self._desk.decided(state, lanes, records)
 
 
 class RunUnit:

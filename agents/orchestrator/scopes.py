@@ -57,7 +57,7 @@ async def output_scope(state: RunState, pipeline: Pipeline, views: StepViews) ->
     """All names once every step is over."""
     steps: dict[str, StepView] = {}
     await _add(steps, state, BlockPlace(pipeline.steps, ""), views)
-    return await _base(state, pipeline, steps, tuple(step.name for step in pipeline.steps))
+    return await _base(state, pipeline, steps, tuple(step.name for step in pipeline.steps), {})
 
 
 async def _scope(
@@ -71,15 +71,18 @@ async def _scope(
             before = BlockPlace(block.steps, f"{frame.path}/{frame.index - 1}/")
             await _add(steps, state, before, views)
         await _add(steps, state, block, views)
-    scope = await _base(state, pipeline, steps, _before(located))
-    scope = replace(scope, sessions=await histories(state, pipeline, located, views))
+    sessions = await histories(state, pipeline, located, views)
+    scope = await _base(state, pipeline, steps, _before(located), sessions)
     for frame in frames:
         if frame.index is not None:
             scope = await _in_loop(scope, state, pipeline, frame, frame.index, views)
     return scope
 
 
-async def _base(state: RunState, pipeline: Pipeline, steps: dict[str, StepView], before: tuple[str, ...]) -> Scope:
+async def _base(
+    state: RunState, pipeline: Pipeline, steps: dict[str, StepView], before: tuple[str, ...],
+    sessions: dict[str, list[dict[str, str]]],
+) -> Scope:  # fmt: skip
     # What came before is a matter of the file, never of the order in which results arrived.
     previous = [steps[name].result for name in before if name in steps and steps[name].success]
     fields = {
@@ -93,6 +96,7 @@ async def _base(state: RunState, pipeline: Pipeline, steps: dict[str, StepView],
         global_vars=pipeline.global_vars, steps=steps, run_id=state.run_id, workflow_name=pipeline.name,
         timestamp=utc_text(state.started_at), now=utc_text(utc_now()),
         previous_response=previous[-1] if previous else None, error=_error(state), output_fields=fields,
+        sessions=sessions,
     )  # fmt: skip
 
 

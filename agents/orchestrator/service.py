@@ -1,14 +1,18 @@
 """The orchestrator: tails the log, folds it, wakes the runs it owns, and does what the fold's verdicts ask for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
+from elexirion.agents.kafka import payloads
 from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress
+from elexirion.agents.kafka.dead_letters import bury
+from elexirion.agents.kafka.reading import PartitionReader
 from elexirion.agents.kafka.topic_admin import widen_lane
 from elexirion.agents.orchestrator import follow as log_follow
 from elexirion.agents.orchestrator.answering import RunPlans
@@ -19,11 +23,15 @@ from elexirion.agents.orchestrator.dispatcher import Dispatcher
 from elexirion.agents.orchestrator.fleet_duty import FleetDuty
 from elexirion.agents.orchestrator.fleet_watch import FleetWatch
 from elexirion.agents.orchestrator.follow import Followed
+from elexirion.agents.orchestrator.fork_duty import SMALL_BYTES, ForkDuty
+from elexirion.agents.orchestrator.fork_starts import ForkStarts
 from elexirion.agents.orchestrator.kin import Kin
 from elexirion.agents.orchestrator.lane_width import LaneWidth
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Change, Owned, Partitions
+from elexirion.agents.orchestrator.passing_on import passed_on
 from elexirion.agents.orchestrator.session_log import SessionLog
+from elexirion.agents.orchestrator.snapshot_writer import SnapshotWriter
 from elexirion.agents.settings import Settings
 from elexirion.agents.telemetry.followed_log import FollowedLog
 from elexirion.events import step
@@ -42,6 +50,8 @@ PROGRESS = frozenset({"StepStarted", "ProviderRequested", "ProviderResponded", "
 
 MISSED_BEATS = 3
 LOOK_AT_WIDTH_S = 2.0
+AT_ONCE = 50
+"""So many records are folded in a row; partitions that are read to their end are decided meanwhile."""
 MIN_BEAT_S = 0.5
 
 
@@ -65,7 +75,13 @@ class Orchestrator:
         self._appender = appender
         self._index = OpenExecutions()
         self._own: asyncio.Queue[tuple[Record, RecordMetadata]] = asyncio.Queue()
-        self._partitions = Partitions(address, appender.topics, settings.group_session_timeout_s)
+        self._partitions = Partitions(
+            address, appender.topics, settings.group_session_timeout_s, settings.events_partitions,
+            lambda *found: self._snapshots.found(*found),
+        )  # fmt: skip
+        self._snapshots = SnapshotWriter(
+            appender, self._partitions.owned, settings.snapshot_records, settings.snapshot_s
+        )  # fmt: skip
         self.followed = FollowedLog(self._partitions.owned)
         gap_s = MISSED_BEATS * max(settings.heartbeat_interval_s, MIN_BEAT_S)
         self._watch = FleetWatch(address, appender.topics.workers, incarnation, gap_s, self._heard, self._ticked)
@@ -78,7 +94,12 @@ class Orchestrator:
         )  # fmt: skip
         sessions.look_first_in(self._partitions.owned)
         self._kin = Kin(self._desk.command)
-        self._command_duty = CommandDuty(self._desk, checker, plans, self._partitions)
+        self._fork_starts = ForkStarts(load, self._desk.command)
+        self._forks = ForkDuty(
+            self._desk, checker, plans, PartitionReader(address, appender.topics.events), settings.events_partitions,
+            partial(payloads.store, appender, limit_bytes=2 * SMALL_BYTES),
+        )  # fmt: skip
+        self._command_duty = CommandDuty(self._desk, checker, plans, self._partitions, self._forks.takes)
         self._duty = FleetDuty(self._desk, self._dispatcher, self._index, settings.lease_s, incarnation)
         self._width = LaneWidth(
             lambda lane, count: widen_lane(address, appender.topics.steps(lane), count), settings.lease_s
@@ -93,8 +114,13 @@ class Orchestrator:
     async def stop(self) -> None:
         """Leave the group; others take over at once."""
         await self._partitions.stop()
+        await self._forks.stop()
         await self._desk.stop()
         await self._watch.stop()
+
+    async def pass_on(self, released: Sequence[str]) -> None:
+        """Wait until these executions, which this process gave back, are given to others as far as it decides."""
+        await passed_on(released, self._desk.state, self._index)
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -104,6 +130,8 @@ class Orchestrator:
             group.create_task(self._command_duty.run(), name="commands")
             group.create_task(self._watch.run(), name="fleet")
             group.create_task(self._kin.run(), name="parents and children")
+            group.create_task(self._fork_starts.run(), name="runs that take results")
+            group.create_task(self._snapshots.run(), name="snapshots")
             group.create_task(self._keep_width(), name="lane width")
 
     # -- following the log ---------------------------------------------------------------------------------
@@ -126,9 +154,11 @@ class Orchestrator:
         owned = self._partitions.owned.get(partition)
         if owned is None:
             return
-        for message in messages:
+        for number, message in enumerate(messages):
             if message.offset >= owned.fold.next_offset:
                 await self._take(owned, log_follow.follow(owned.fold, message))
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
 
     def _acknowledged(self, record: Record, sent: "asyncio.Future[RecordMetadata]") -> None:
         if not sent.cancelled() and sent.exception() is None:
@@ -155,17 +185,27 @@ class Orchestrator:
         ours = self._desk.unread.read_back(record.run_id, record.id)
         if not owned.caught_up:
             return
-        if ours or log_follow.is_new_command(followed):
+        if owned.fold.pending and (ours or log_follow.is_new_command(followed)):
             self._command_duty.due(owned.fold.partition)
         await self._follow_up(owned, followed, ours)
-        if record.type not in PROGRESS and record.run_id in owned.fold.runs:
-            self._desk.runs.wake(record.run_id)
+        broken = owned.fold.broken.get(record.run_id)
+        if broken is not None and record.run_id in owned.fold.runs:
+            self._desk.runs.set_aside(record.run_id, broken)
+        elif record.type not in PROGRESS and record.run_id in owned.fold.runs:
+            self._wake(followed, ours)
+
+    def _wake(self, followed: Followed, ours: bool) -> None:
+        """The run decides again; after a placement of our own all else was decided with it, but for its times."""
+        if ours and followed.accepted and isinstance(followed.record.data, step.StepScheduled):
+            self._desk.runs.wake_soon(followed.record.run_id)
+        else:
+            self._desk.runs.wake(followed.record.run_id)
 
     async def _bury(self, owned: Owned, letter: DeadLetter) -> None:
         """Whoever reads it live buries it; who reads it again while catching up does not bury it twice."""
         log.warning("a record of the log cannot be read", offset=letter.offset, reason=letter.reason)
         if owned.caught_up:
-            await self._appender.raw(self._appender.topics.dead_letters, letter.encode(), None, 0)
+            await bury(self._appender, letter)
 
     async def _follow_up(self, owned: Owned, followed: Followed, ours: bool) -> None:
         """What an accepted record asks for: dispatch, recall, free slots."""
@@ -175,14 +215,27 @@ class Orchestrator:
             await self._opened(owned.fold.runs[run_id], opened, ours)
         elif followed.accepted and isinstance(data, step.StepStarted):
             self._started(data.execution_id)
+        elif followed.accepted and isinstance(data, step.StepDeclined):
+            self._watch.declined(data.incarnation)
         for execution_id in log_follow.closed(followed):
             await self._closed(execution_id, recall=log_follow.recalled(followed))
         misrouted = log_follow.misrouted(followed)
         if misrouted and followed.before:
             await self._dispatcher.dispatch(followed.before, misrouted)
         self._kin.after(followed, owned.fold)
+        self._fork_starts.after(followed)
         if followed.accepted and followed.record.type in TERMINAL_NAMES:
             self._desk.retire(followed.before, run_id)
+        elif log_follow.held(followed):
+            self._hold(followed)
+
+    def _hold(self, followed: Followed) -> None:
+        """A newer program went on with the run: nothing is decided for it here any more."""
+        record = followed.record
+        log.warning("a newer program wrote of this run; it is left to one", run_id=record.run_id, type=record.type,
+                    version=record.version)  # fmt: skip
+        self._index.drop_runs({record.run_id})
+        self._desk.retire(followed.before, record.run_id)
 
     async def _opened(self, state: RunState, data: step.StepScheduled, ours: bool) -> None:
         self._index.open(data.execution_id, state.run_id, data.lane, data.incarnation)
@@ -201,7 +254,7 @@ class Orchestrator:
             return
         if recall:
             await self._dispatcher.cancel(closed.id, closed.run_id, closed.lane, closed.incarnation)
-        self._desk.wake_waiting(closed.lane, 1)
+        self._desk.wake_waiting(closed.lane)
 
     # -- partitions ----------------------------------------------------------------------------------------
 
@@ -213,14 +266,20 @@ class Orchestrator:
 
     def _take_over(self, partition: int) -> None:
         """The partition is read to its end: go on with every open run and every open command."""
-        fold = self._partitions.owned[partition].fold
-        log.debug("deciding", partition=partition, open_runs=len(fold.runs), open_commands=len(fold.pending))
+        owned = self._partitions.owned[partition]
+        fold = owned.fold
+        log.info("deciding", partition=partition, open_runs=len(fold.runs), open_commands=len(fold.pending),
+                 records_read=fold.next_offset - owned.begun)  # fmt: skip
         for state in fold.runs.values():
             self._index.add_run(state)
             for execution in state.open_executions():
                 self._watch.expect(execution.incarnation)
-            self._desk.runs.wake(state.run_id)
+            if state.run_id in fold.broken:
+                self._desk.runs.set_aside(state.run_id, fold.broken[state.run_id])
+            else:
+                self._desk.runs.wake(state.run_id)
         self._kin.take_over(fold)
+        self._fork_starts.take_over(fold)
         self._command_duty.due(partition)
 
     def _let_go(self, partitions: set[int]) -> None:

@@ -30,11 +30,16 @@ async def histories(
     if not carrying:
         return told
     said = [path for path, known in state.steps.items() if known.said is not None and _name(path) in carrying]
-    own = [path for path in said if state.steps[path].execution_id not in there]
+    own = [path for path in said if _made_by(state, path) not in there]
     over = [path for path in own if certainly_over(locate(pipeline, path), asking)]
     for path in sorted(over, key=places(state.definition)):
         told.setdefault(carrying[_name(path)], []).extend(await views.value(state.steps[path].said))
     return told
+
+
+def _made_by(state: RunState, path: str) -> str | None:
+    known = state.steps[path]
+    return known.execution_id or known.carried_from
 
 
 async def _turns_of(said: Sequence[TurnsSaid], views: StepViews) -> list[dict[str, str]]:

@@ -58,6 +58,8 @@ class SessionWriter:
                 self._decided.discard(turns_command_id(known.execution_id))
 
     def _added(self, state: RunState) -> list[_Addition]:
+        if state.replay_from is not None:  # it was said once, by the recorded run
+            return []
         sessions, found = self._sessions_of(state), []
         for path, known in state.steps.items() if sessions else ():
             name = sessions.get(path.rpartition("/")[2])

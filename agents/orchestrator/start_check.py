@@ -37,7 +37,8 @@ class StartCheck:
             said = ", ".join(f"`{needed.name}` ({file}:{needed.line})" for needed in missing)
             return NotLoadable("missing_inputs", f"inputs are needed and were not given: {said}")
         own = tuple(PipelineReference(pipeline=p.definition(), source=command.source) for p in loaded.pipeline.then)
-        return Loadable(loaded.pipeline.name, loaded.definition, loaded.sha256, inputs, own + command.then)
+        priority = loaded.pipeline.priority
+        return Loadable(loaded.pipeline.name, loaded.definition, loaded.sha256, inputs, own + command.then, priority)
 
     def read(self, pipeline: str | dict[str, Any], file: str) -> Loaded:
         """The pipeline of a text or document; raises PipelineInvalid."""

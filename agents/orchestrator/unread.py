@@ -1,16 +1,19 @@
 """Own decisions that were sent and not read back yet. While one is unread, nothing more is decided for its run.
 
 The mark ends when the record is read back, accepted or refused, or at a deadline: then the outcome is unknown
-and deciding anew is safe, since numbers and chaining arbitrate.
+and deciding anew is safe, since numbers and chaining arbitrate. Until then the slots it places on are not free.
 """
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class _Mark:
     ids: set[str]
+    places: dict[str, tuple[str, str]]
     deadline: float
 
 
@@ -20,12 +23,17 @@ class Unread:
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._marks: dict[str, _Mark] = {}
+        self.placed: Counter[tuple[str, str]] = Counter()
 
-    def mark(self, run_id: str, ids: set[str]) -> None:
-        """These decisions of the run are on their way."""
+    def mark(self, run_id: str, ids: set[str], places: Mapping[str, tuple[str, str]] | None = None) -> None:
+        """These decisions of the run are on their way; `places`: (incarnation, lane) by the id of a placement."""
         known = self._marks.get(run_id)
         deadline = time.monotonic() + self._timeout_s
-        self._marks[run_id] = _Mark(ids | known.ids if known else set(ids), deadline)
+        more = {id: place for id, place in (places or {}).items() if not known or id not in known.places}
+        self.placed.update(more.values())
+        self._marks[run_id] = _Mark(
+            ids | known.ids if known else set(ids), more | known.places if known else more, deadline
+        )
 
     def waiting(self, run_id: str) -> bool:
         """Whether the run has an unread decision whose deadline has not passed."""
@@ -33,7 +41,7 @@ class Unread:
         if mark is None:
             return False
         if mark.deadline <= time.monotonic():
-            del self._marks[run_id]
+            self._end(run_id)
             return False
         return True
 
@@ -43,6 +51,8 @@ class Unread:
         if mark is None or record_id not in mark.ids:
             return False
         mark.ids.discard(record_id)
+        if record_id in mark.places:
+            self._free(mark.places.pop(record_id))
         if not mark.ids:
             del self._marks[run_id]
         return True
@@ -52,5 +62,14 @@ class Unread:
         now = time.monotonic()
         passed = [run_id for run_id, mark in self._marks.items() if mark.deadline <= now]
         for run_id in passed:
-            del self._marks[run_id]
+            self._end(run_id)
         return passed
+
+    def _end(self, run_id: str) -> None:
+        for place in self._marks.pop(run_id).places.values():
+            self._free(place)
+
+    def _free(self, place: tuple[str, str]) -> None:
+        self.placed[place] -= 1
+        if not self.placed[place]:
+            del self.placed[place]

@@ -12,6 +12,7 @@ from elexirion.agents.providers.anthropic_message import MessageReader
 from elexirion.agents.providers.anthropic_turns import WIRE, messages
 from elexirion.agents.providers.port import ALL_FEATURES, ProviderCall
 from elexirion.agents.providers.strict_schema import strict_schema
+from elexirion.agents.providers.wire_format import Probe
 
 API_VERSION = "2026-10-21"
 SAMPLING_API_VERSION = "2023-06-01"
@@ -31,22 +32,25 @@ class AnthropicWire:
 
     def __init__(self, key: str, base_url: str, *, auth: AuthForm = "x-api-key") -> None:
         self.key = key.strip()
-        self._url = base_url.rstrip("/").removesuffix("/v1") + "/v1/messages"
+        self._base_url = base_url.rstrip("/").removesuffix("/v1")
         self._auth: AuthForm = auth
 
     def url(self, call: ProviderCall) -> str:
         """The same for every call."""
-        return self._url
+        return f"{self._base_url}/v1/messages"
 
     def headers(self, call: ProviderCall) -> dict[str, str]:
         """Key, call id, and the version of the API that takes the call."""
         sampled = (call.temperature, call.top_p, call.top_k) != (None, None, None)
-        auth = {"x-api-key": self.key} if self._auth == "x-api-key" else {"authorization": f"Bearer {self.key}"}
         return {
             "anthropic-version": SAMPLING_API_VERSION if sampled else API_VERSION,
             "idempotency-key": call.call_id,
-            **auth,
+            **self._key_header(),
         }
+
+    def probe(self) -> Probe:
+        """GET /v1/models, one of them."""
+        return Probe(f"{self._base_url}/v1/models?limit=1", {"anthropic-version": API_VERSION, **self._key_header()})
 
     def body(self, call: ProviderCall) -> dict[str, Any]:
         """The body of POST /v1/messages; tools are `functions`."""
@@ -55,6 +59,9 @@ class AnthropicWire:
     def reader(self) -> MessageReader:
         """A reader of one message."""
         return MessageReader()
+
+    def _key_header(self) -> dict[str, str]:
+        return {"x-api-key": self.key} if self._auth == "x-api-key" else {"authorization": f"Bearer {self.key}"}
 
 
 def request_body(call: ProviderCall) -> dict[str, Any]:

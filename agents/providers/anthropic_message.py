@@ -3,22 +3,25 @@
 Shapes: package anthropic 2.12, `types/raw_message_stream_event.py` and `types/message.py`.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
+from elexirion.agents.providers.api_words import identifier
 from elexirion.agents.providers.arguments import read_arguments
 from elexirion.agents.providers.error_body import read_error
 from elexirion.agents.providers.failures import CallError, RefusalError
 from elexirion.agents.providers.port import FunctionCall
 from elexirion.events.usage import Usage
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+_Count = Annotated[int | None, Field(ge=0)]
 
 
 class _Usage(BaseModel):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    input_tokens: _Count = None
+    output_tokens: _Count = None
+    cache_read_input_tokens: _Count = None
+    cache_creation_input_tokens: _Count = None
 
 
 class _Block(BaseModel):
@@ -121,9 +124,8 @@ class MessageReader:
         if not self.ended or self._stop_reason is None:
             raise CallError("cut_stream", "the answer ended without message_stop and a stop reason")
         if self._stop_reason == "refusal":
-            raise CallError(
-                "content_filtered", f"the model refused to answer (category: {self._refusal or 'none given'})"
-            )
+            category = identifier(self._refusal or "") or "none given"
+            raise CallError("content_filtered", f"the model refused to answer (category: {category})")
         return self._stop_reason
 
     def function_calls(self) -> tuple[FunctionCall, ...]:
@@ -142,11 +144,15 @@ class MessageReader:
         self._stop(message.stop_reason, message.stop_details)
 
     def _block(self, index: int, block: _Block) -> str:
+        if index in self._blocks:
+            raise CallError("bad_response", f"the answer began its block {index} twice")
         self._blocks[index] = block
         return self._said(block.text if block.type == "text" else "")
 
     def _delta(self, index: int, delta: _Delta) -> str:
-        block = self._blocks.setdefault(index, _Block(type="text"))
+        block = self._blocks.get(index)
+        if block is None:
+            raise CallError("bad_response", f"the answer goes on with a block {index} that it never began")
         match delta.type:
             case "text_delta":
                 block.text += delta.text

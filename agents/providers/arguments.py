@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from elexirion.agents.providers.api_words import identifier
 from elexirion.agents.providers.failures import CallError
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +21,7 @@ def read_arguments(streamed: str, function: str, *, cut: bool) -> dict[str, Any]
         return _OBJECT.validate_json(streamed)
     except ValidationError:
         pass
+    function = identifier(function) or "a function"
     if cut:
         raise CallError("invalid_request", f"the token limit ended the answer inside the arguments of {function!r}")
     raise CallError("bad_response", f"the arguments of {function!r} are no JSON object")

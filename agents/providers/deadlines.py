@@ -1,7 +1,6 @@
 """The four deadlines of a provider call: connect, first byte, idle and total."""
 
 import asyncio
-import codecs
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -63,22 +62,16 @@ class CallClock:
 
 
 class TimedStream(httpx.AsyncByteStream):
-    """A response body read under the call's deadlines.
+    """A response body read under the call's deadlines."""
 
-    It also refuses bytes that are not UTF-8: httpx would replace them silently, and the text would be wrong.
-    """
-
-    def __init__(self, inner: httpx.AsyncByteStream, clock: CallClock, *, check_utf8: bool) -> None:
+    def __init__(self, inner: httpx.AsyncByteStream, clock: CallClock) -> None:
         self._inner = inner
         self._clock = clock
-        self._utf8 = codecs.getincrementaldecoder("utf-8")() if check_utf8 else None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces = aiter(self._inner)
         while (piece := await self._clock.within(anext(pieces, None))) is not None:
             self._clock.heard()
-            if self._utf8 is not None:
-                self._utf8.decode(piece)
             yield piece
 
     async def aclose(self) -> None:

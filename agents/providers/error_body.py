@@ -3,8 +3,8 @@
 Anthropic: `{"type": "error", "error": {"type", "message", "details": {"error_code"}}}`; Google: `{"error":
 {"code", "status", "message", "details": [{"@type", "reason", "retryDelay"}]}}`, as a list of one without SSE;
 chat completions: `{"error": {"type", "code", "message"}}`, which some servers shorten to `{"error": "message"}` or to
-`{"object": "error", "message"}`. Shapes and codes are those of the official client packages anthropic 2.12 and
-google-genai 3.4, and of OpenAI's guide to error codes.
+`{"object": "error", "message"}`. Shapes and codes are those of the official client packages anthropic 2.12
+(`ErrorType`, `ErrorDetails`) and google-genai 3.4, of `google.rpc.Code`, and of OpenAI's guide to error codes.
 """
 
 import re
@@ -14,10 +14,12 @@ from typing import Any
 
 from elexirion.events.failure import FailureKind
 
-_KIND_OF_NAME: dict[str, FailureKind] = {
+KIND_OF_NAME: dict[str, FailureKind] = {
     "invalid_request_error": "invalid_request",
     "not_found_error": "invalid_request",
     "conflict_error": "invalid_request",
+    "memory_path_conflict_error": "invalid_request",
+    "memory_precondition_failed_error": "invalid_request",
     "authentication_error": "auth",
     "permission_error": "auth",
     "billing_error": "budget",
@@ -28,6 +30,7 @@ _KIND_OF_NAME: dict[str, FailureKind] = {
     "INVALID_ARGUMENT": "invalid_request",
     "FAILED_PRECONDITION": "invalid_request",
     "OUT_OF_RANGE": "invalid_request",
+    "ALREADY_EXISTS": "invalid_request",
     "NOT_FOUND": "invalid_request",
     "UNIMPLEMENTED": "invalid_request",
     "UNAUTHENTICATED": "auth",
@@ -39,9 +42,16 @@ _KIND_OF_NAME: dict[str, FailureKind] = {
     "INTERNAL": "overloaded",
     "UNAVAILABLE": "overloaded",
     "UNKNOWN": "overloaded",
+    "DATA_LOSS": "overloaded",
     "server_error": "overloaded",
+    "service_unavailable_error": "overloaded",
+    "server_is_overloaded": "overloaded",
+    "slow_down": "rate_limited",
     "rate_limit_exceeded": "rate_limited",
+    "requests": "rate_limited",
+    "tokens": "rate_limited",
     "insufficient_quota": "budget",
+    "invalid_api_key": "auth",
 }
 _SPENT_CODES = frozenset(
     {
@@ -50,6 +60,7 @@ _SPENT_CODES = frozenset(
         "linked_organization_billing_unavailable",
         "linked_organization_spend_limit_reached",
         "insufficient_quota",
+        "credit_balance_exhausted",
         "billing_hard_limit_reached",
     }
 )
@@ -70,10 +81,11 @@ class ProviderError:
     message: str = ""
     codes: frozenset[str] = frozenset()
     retry_after_s: float | None = None
+    request_id: str = ""
 
     def kind(self, by_status: FailureKind | None) -> FailureKind:
         """The kind by the error's codes and words, else by the status, else by the error's name."""
-        kind = by_status or _KIND_OF_NAME.get(self.name, "bad_response")
+        kind = by_status or KIND_OF_NAME.get(self.name, "bad_response")
         if self.name == "billing_error" or self.codes & _SPENT_CODES or _SPENT.search(self.message):
             return "budget"
         if kind != "invalid_request":
@@ -102,6 +114,7 @@ def read_error(body: Any) -> ProviderError:
         name=_text(error.get("type") or error.get("status")),
         message=_text(error.get("message")),
         codes=frozenset(_codes(error, details)),
+        request_id=_text(body.get("request_id")) if isinstance(body, dict) else "",
         retry_after_s=next((s for one in details if (s := _seconds(one.get("retryDelay"))) is not None), None),
     )
 

@@ -1,21 +1,20 @@
 """Every way a provider call can go wrong, mapped once to a typed failure.
 
 Texts of foreign exceptions are never passed on: some quote header values, and so keys. What a provider itself says
-about a refusal is passed on shortened, without the key and the prompt.
+about a refusal is told in words of its API alone (`refusal_message`).
 """
 
 import json
 import ssl
-from collections.abc import Iterable
+import zlib
 
 import anyio
 import httpx
 import httpx_sse
 import pydantic
 from elexirion.agents.providers.error_body import ProviderError
+from elexirion.agents.providers.refusal_message import OPEN, Privacy, refusal_message
 from elexirion.events.failure import Failure, FailureKind
-
-_MESSAGE_LIMIT = 300
 
 EXCEPTION_KINDS: dict[type[BaseException], FailureKind] = {
     httpx.ConnectTimeout: "timeout_connect",
@@ -49,6 +48,7 @@ EXCEPTION_KINDS: dict[type[BaseException], FailureKind] = {
     httpx_sse.SSEError: "bad_response",
     json.JSONDecodeError: "bad_response",
     UnicodeDecodeError: "bad_response",
+    zlib.error: "bad_response",
     pydantic.ValidationError: "bad_response",
     anyio.BrokenResourceError: "cut_stream",
     anyio.ClosedResourceError: "cut_stream",
@@ -82,11 +82,14 @@ class CallError(Exception):
 class RefusalError(Exception):
     """An answer that is an error: a status other than 200, or an error event inside a 200."""
 
-    def __init__(self, status: int, error: ProviderError, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, status: int, error: ProviderError, retry_after_s: float | None = None, request_id: str = ""
+    ) -> None:
         super().__init__(status)
         self.status = status
         self.error = error
         self.retry_after_s = retry_after_s
+        self.request_id = request_id
 
 
 def kind_of_exception(exception: type[BaseException]) -> FailureKind | None:
@@ -105,6 +108,8 @@ def kind_of_status(status: int) -> FailureKind:
             return "timeout_total"
         case 429:
             return "rate_limited"
+        case 499:  # "client closed request": Google says so where something before it gave up
+            return "overloaded"
         case _ if status >= 500:
             return "overloaded"
         case _ if status >= 300:
@@ -113,11 +118,11 @@ def kind_of_status(status: int) -> FailureKind:
             return "bad_response"
 
 
-def failure_of(exception: Exception, provider: str, hidden: Iterable[str] = ()) -> Failure:
-    """The failure that `exception` means; texts in `hidden` (keys, prompts) never appear in its message."""
+def failure_of(exception: Exception, provider: str, privacy: Privacy = OPEN) -> Failure:
+    """The failure that `exception` means; its message says nothing that `privacy` hides (keys, prompts)."""
     match exception:
         case RefusalError():
-            return _refusal(exception, provider, hidden)
+            return _refusal(exception, provider, privacy)
         case CallError():
             said = exception.message or _SENTENCES[exception.kind]
             return Failure(kind=exception.kind, message=f"{provider}: {said}", provider=provider)
@@ -128,30 +133,13 @@ def failure_of(exception: Exception, provider: str, hidden: Iterable[str] = ()) 
             return Failure(kind=found, message=message, provider=provider)
 
 
-def _refusal(refused: RefusalError, provider: str, hidden: Iterable[str]) -> Failure:
-    error = refused.error
-    by_status = kind_of_status(refused.status) if refused.status != 200 else None
-    retry_after_s = refused.retry_after_s if refused.retry_after_s is not None else error.retry_after_s
+def _refusal(refused: RefusalError, provider: str, privacy: Privacy) -> Failure:
+    error, status = refused.error, refused.status
+    kind = error.kind(kind_of_status(status) if status != 200 else None)
     return Failure(
-        kind=error.kind(by_status),
-        message=_message(refused, provider, hidden),
-        retry_after_s=retry_after_s,
+        kind=kind,
+        message=refusal_message(provider, status, error, kind, refused.request_id or error.request_id, privacy),
+        retry_after_s=refused.retry_after_s if refused.retry_after_s is not None else error.retry_after_s,
         provider=provider,
-        status=refused.status,
+        status=status,
     )
-
-
-def _message(refused: RefusalError, provider: str, hidden: Iterable[str]) -> str:
-    said = " ".join(_without(refused.error.message, hidden).split())[:_MESSAGE_LIMIT]
-    name = _without(refused.error.name, hidden)[:80]
-    where = f"answered with status {refused.status}" if refused.status != 200 else "sent an error in its stream"
-    if 300 <= refused.status < 400:
-        where += " (a redirect, which is not followed; check the provider's base URL)"
-    return f"{provider} {where}" + (f", {name}" if name else "") + (f": {said}" if said else "")
-
-
-def _without(text: str, hidden: Iterable[str]) -> str:
-    for secret in hidden:
-        if secret.strip():
-            text = text.replace(secret, "[hidden]")
-    return text

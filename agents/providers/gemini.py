@@ -11,6 +11,7 @@ from urllib.parse import quote
 from elexirion.agents.providers.gemini_answer import PiecesReader
 from elexirion.agents.providers.gemini_turns import WIRE, contents
 from elexirion.agents.providers.port import ALL_FEATURES, ProviderCall
+from elexirion.agents.providers.wire_format import Probe
 
 DEFAULT_API_VERSION = "v1"
 
@@ -41,6 +42,10 @@ class GeminiWire:
     def headers(self, call: ProviderCall) -> dict[str, str]:
         """Key and call id."""
         return {"x-goog-api-key": self.key, "idempotency-key": call.call_id}
+
+    def probe(self) -> Probe:
+        """GET …/models, one of them."""
+        return Probe(f"{self._base_url}/models?pageSize=1", {"x-goog-api-key": self.key})
 
     def body(self, call: ProviderCall) -> dict[str, Any]:
         """The body of generateContent and streamGenerateContent."""

@@ -6,6 +6,7 @@ Shapes and finish reasons: package google-genai 3.4, `types.py` (camelCase on th
 from typing import Any
 
 import orjson
+from elexirion.agents.providers.api_words import identifier
 from elexirion.agents.providers.error_body import read_error
 from elexirion.agents.providers.failures import CallError, RefusalError
 from elexirion.agents.providers.port import FunctionCall
@@ -124,7 +125,9 @@ class PiecesReader:
         if answer.usage_metadata is not None:
             self.usage = answer.usage_metadata.usage()
         if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason:
-            raise CallError("content_filtered", f"the prompt was blocked ({answer.prompt_feedback.block_reason})")
+            raise CallError(
+                "content_filtered", f"the prompt was blocked ({identifier(answer.prompt_feedback.block_reason)})"
+            )
         return "".join(self._candidate(candidate) for candidate in answer.candidates[:1])
 
     def stop_reason(self) -> str:

@@ -11,6 +11,7 @@ from elexirion.agents.providers.openai_answer import CompletionReader
 from elexirion.agents.providers.openai_turns import WIRE, messages
 from elexirion.agents.providers.port import ALL_FEATURES, ProviderCall
 from elexirion.agents.providers.strict_schema import strict_schema
+from elexirion.agents.providers.wire_format import Probe
 
 OPENAI_HOST = "api.openai.com"
 
@@ -30,16 +31,19 @@ class OpenAIWire:
         self.key = key.strip()
         base_url = base_url.rstrip("/")
         self._official = is_openai(base_url)
-        self._url = base_url + ("/chat/completions" if _path(base_url) else "/v1/chat/completions")
+        self._base_url = base_url if _path(base_url) else f"{base_url}/v1"
 
     def url(self, call: ProviderCall) -> str:
         """The same for every call."""
-        return self._url
+        return f"{self._base_url}/chat/completions"
 
     def headers(self, call: ProviderCall) -> dict[str, str]:
         """Key and call id."""
-        auth = {"authorization": f"Bearer {self.key}"} if self.key else {}
-        return {"idempotency-key": call.call_id, **auth}
+        return {"idempotency-key": call.call_id, **self._key_header()}
+
+    def probe(self) -> Probe:
+        """GET …/models, the whole list: the format has no shorter one."""
+        return Probe(f"{self._base_url}/models", self._key_header())
 
     def body(self, call: ProviderCall) -> dict[str, Any]:
         """The body of a chat completion; the token limit is named as the server knows it."""
@@ -48,6 +52,9 @@ class OpenAIWire:
     def reader(self) -> CompletionReader:
         """A reader of one answer."""
         return CompletionReader()
+
+    def _key_header(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key}"} if self.key else {}
 
 
 def is_openai(base_url: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
+from elexirion.agents.providers.rate_headers import NO_RATE_LIMITS, RateLimits
 from elexirion.events.failure import Failure
 from elexirion.events.usage import Usage
 
@@ -111,19 +112,22 @@ class ProviderResult:
     function_calls: tuple[FunctionCall, ...] = ()
     raw: Any = None
     """The answer's content as written, for `ModelTurn.raw` when the conversation goes on."""
+    rate_limits: RateLimits = NO_RATE_LIMITS
+    """What the answer's headers said of the caller's limits; of a failed call see `ProviderFailed.rate_limits`."""
 
 
 class ProviderFailed(Exception):  # noqa: N818 - what happened, like every event
     """The one exception a provider lets out; every foreign exception is mapped to it at the edge.
 
     A plain class, since a frozen one cannot pass through `contextlib`, which sets `__traceback__`. `usage` is
-    what the provider had counted until then.
+    what the provider had counted until then, `rate_limits` what the headers of its answer said, if there was one.
     """
 
-    def __init__(self, failure: Failure, usage: Usage | None = None) -> None:
-        super().__init__(failure, usage)
+    def __init__(self, failure: Failure, usage: Usage | None = None, rate_limits: RateLimits = NO_RATE_LIMITS) -> None:
+        super().__init__(failure, usage, rate_limits)
         self.failure = failure
         self.usage = usage if usage is not None else Usage()
+        self.rate_limits = rate_limits
 
     def __str__(self) -> str:
         return f"{self.failure.kind}: {self.failure.message}"

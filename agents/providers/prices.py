@@ -4,13 +4,15 @@ An unknown price is None and never 0: a run that cost an unknown amount must not
 """
 
 import re
-from datetime import date
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
+from elexirion.agents.settings import Settings
 from elexirion.events.usage import Usage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -109,6 +111,12 @@ def load_prices(override: Path | None = None) -> PriceTable:
         return _built_in().overridden_by(_table(override.read_text("utf-8")))
     except (OSError, ValueError, yaml.YAMLError) as exception:
         raise PriceFileError(f"price file {override}: {_reason(exception)}") from exception
+
+
+def price_now(settings: Settings) -> Callable[[str, Usage], float | None]:
+    """What a model's tokens cost today, by the operator's table; raises PriceFileError."""
+    table = load_prices(settings.prices_file)
+    return lambda model, usage: table.cost_usd(model, usage, datetime.now(UTC).date())
 
 
 def cost_usd(model: str, usage: Usage, at: date) -> float | None:

@@ -10,7 +10,7 @@ from elexirion.agents.providers.offline import OfflineProvider
 from elexirion.agents.providers.openai import OpenAIWire, is_openai
 from elexirion.agents.providers.port import Provider
 from elexirion.agents.providers.prices import load_prices
-from elexirion.agents.providers.wire_format import WireFormat
+from elexirion.agents.providers.wire_format import Probe, WireFormat
 from elexirion.agents.settings import Settings
 from pydantic import SecretStr
 
@@ -55,6 +55,12 @@ def providers_for(settings: Settings, offline: bool) -> dict[str, Provider]:
         lane: HttpProvider(entry.wire(settings, _key(entry.key(settings))), prices, connections=settings.slots(lane))
         for lane, entry in PROVIDERS.items()
     }
+
+
+def probe_of(lane: str, settings: Settings) -> Probe:
+    """The request that tells whether the provider of `lane` answers and takes the key; raises KeyError for others."""
+    entry = PROVIDERS[lane]
+    return entry.wire(settings, _key(entry.key(settings))).probe()
 
 
 def missing_key(lane: str, settings: Settings) -> str | None:

@@ -1,9 +1,18 @@
 """What tells one provider's API from another: address, headers, body, and how an answer is read."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from elexirion.agents.providers.port import Feature, FunctionCall, ProviderCall
 from elexirion.events.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A GET request that tells whether a provider answers and takes the key, and spends no tokens."""
+
+    url: str
+    headers: dict[str, str]
 
 
 class AnswerReader(Protocol):
@@ -59,6 +68,10 @@ class WireFormat(Protocol):
 
     def body(self, call: ProviderCall) -> dict[str, Any]:
         """The JSON body of `call`."""
+        ...
+
+    def probe(self) -> Probe:
+        """A request that lists models, with the key."""
         ...
 
     def reader(self) -> AnswerReader:

@@ -22,8 +22,7 @@ class RetryRule:
 
 def worth_another(rule: RetryRule, failure: Failure, failures: int) -> bool:
     """Whether an attempt follows after `failures` failed ones; permanent failures never get one."""
-    named = not rule.retry_on or any(failure.kind == kind or failure.kind.startswith(kind) for kind in rule.retry_on)
-    return failure.transient and named and failures < rule.max_attempts
+    return failure.transient and _named(rule, failure) and failures < rule.max_attempts
 
 
 def delay_s(rule: RetryRule, failures: int, failure: Failure, jitter: float) -> float:
@@ -37,6 +36,13 @@ def delay_s(rule: RetryRule, failures: int, failure: Failure, jitter: float) -> 
     if rule.jitter:
         delay *= 1 - jitter / 2
     return min(max(delay, failure.retry_after_s or 0.0), cap)
+
+
+def _named(rule: RetryRule, failure: Failure) -> bool:
+    # An open circuit stands for the failures of others that opened it: it is no kind of its own to a rule.
+    if not rule.retry_on or failure.kind == "circuit_open":
+        return True
+    return any(failure.kind == kind or failure.kind.startswith(kind) for kind in rule.retry_on)
 
 
 def _growth(rule: RetryRule, failures: int) -> int:

@@ -27,7 +27,7 @@ class Asking:
     `fallback` says which model answers in place of the step's own, once one does.
     """
 
-    def __init__(self, lane: str, aliases: Mapping[str, str], work: Work, io: StepIO) -> None:
+    def __init__(self, aliases: Mapping[str, str], work: Work, io: StepIO) -> None:
         config = work.config
         self.work = work
         self.io = io
@@ -35,9 +35,9 @@ class Asking:
         self.cost_usd: float | None = 0.0
         self.fallback: str | None = None
         self._options = dict(config.get("options") or {})
-        self._model = resolve_model(lane, config.get("model"), aliases)
+        self._model = resolve_model(work.lane, config.get("model"), aliases)
         other = self._options.pop("fallback_model", None)
-        self._other = resolve_model(lane, str(other), aliases) if other else None
+        self._other = resolve_model(work.lane, str(other), aliases) if other else None
         self._asked = False
         self._call_id = ""
         limit_s = work.timeout_s or DEFAULT_TIMEOUT_S
@@ -120,4 +120,4 @@ class Asking:
 
 def _unavailable(failure: Failure) -> bool:
     """Whether another model may answer where this one did not."""
-    return failure.kind in ("overloaded", "rate_limited") or failure.status == _NOT_FOUND
+    return failure.kind in ("overloaded", "rate_limited", "circuit_open") or failure.status == _NOT_FOUND

@@ -13,4 +13,4 @@ def runner(settings: Settings) -> StepRunner:
 
 def model_step(settings: Settings) -> ModelStep:
     """A question to Claude, for the step types that ask one or several."""
-    return ModelStep("claude", settings.model_aliases, Toolkit.of(settings))
+    return ModelStep(settings.model_aliases, Toolkit.of(settings))

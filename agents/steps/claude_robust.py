@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elexirion.agents.resilience.backoff import RetryRule, worth_another
+from elexirion.agents.resilience.fallback import helped_by_another
 from elexirion.agents.settings import Settings
 from elexirion.agents.steps import claude
 from elexirion.agents.steps.port import Outcome, StepError, StepIO, StepRunner, Work
@@ -26,7 +27,7 @@ LONGEST_SIMPLIFIED = 2_000
 """Characters of a shortened prompt."""
 
 # Failures of the run or of this program rather than of the model: nothing may stand in for them.
-_NOT_COVERED = frozenset({"cancelled", "budget", "poison", "evaluation", "internal"})
+_NOT_COVERED = frozenset({"cancelled", "budget", "poison", "evaluation", "internal", "not_recorded"})
 # How much of its time a step may ask for, so that some is left for what stands in.
 _ASKING, _ASKING_TWICE, _GRACE = 0.9, 0.5, 0.05
 
@@ -122,9 +123,16 @@ def simplified(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _another_follows(work: Work, failure: Failure) -> bool:
+    """Whether the step is tried again, or another model of its `fallback` list is asked."""
     retry = work.config["retry"]
     rule = RetryRule(max_attempts=retry["max_attempts"], retry_on=tuple(retry["retry_on"]))
-    return worth_another(rule, failure, work.attempt)
+    return worth_another(rule, failure, work.attempt) or _another_model_follows(work, failure)
+
+
+def _another_model_follows(work: Work, failure: Failure) -> bool:
+    candidates: list[str] = work.config.get("fallback") or []
+    asked = candidates.index(work.fallback) + 1 if work.fallback in candidates else 0
+    return helped_by_another(failure) and asked < len(candidates)
 
 
 async def _given(used: str, outcome: Outcome, io: StepIO, error: StepError) -> Outcome:

@@ -7,4 +7,4 @@ from elexirion.agents.steps.port import StepRunner
 
 def runner(settings: Settings) -> StepRunner:
     """The runner of `gemini` steps."""
-    return ModelStep("gemini", settings.model_aliases)
+    return ModelStep(settings.model_aliases)

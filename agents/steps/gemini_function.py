@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elexirion.agents.functions import Function, answered, load_functions
+from elexirion.agents.functions import Answer, Function, answered, load_functions
 from elexirion.agents.providers.port import FunctionCall, ProviderResult
 from elexirion.agents.settings import Settings
 from elexirion.agents.steps.asking import Asking
@@ -29,7 +29,7 @@ class FunctionStep:
         Each call is an event, and so is each answer. A call that no function answers has neither result nor error.
         Raises StepError.
         """
-        asking = Asking("gemini", self.aliases, work, io)
+        asking = Asking(self.aliases, work, io)
         try:
             said = await asking.ask(str(work.config.get("prompt") or ""), (), _declared(work))
             calls = [await self._answered(asking, n, call) for n, call in enumerate(said.function_calls, start=1)]
@@ -48,7 +48,8 @@ class FunctionStep:
         if function is None:
             return told
         async with asking.before_the_end():
-            answer = await answered(function, call.arguments, declared[call.name])
+            recorded = await asking.io.tool_answer(call_id)
+            answer = Answer(*recorded) if recorded else await answered(function, call.arguments, declared[call.name])
         await asking.io.tool_returned(call_id, call.name, answer.value, is_error=answer.is_error)
         return {**told, "error" if answer.is_error else "result": answer.value}
 

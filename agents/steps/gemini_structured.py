@@ -16,7 +16,7 @@ ANY_OBJECT: dict[str, Any] = {"type": "object"}
 
 def runner(settings: Settings) -> StepRunner:
     """The runner of `gemini_structured` and `gemini_instructor` steps."""
-    return StructuredStep(ModelStep("gemini", settings.model_aliases), settings.model_aliases)
+    return StructuredStep(ModelStep(settings.model_aliases), settings.model_aliases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class StructuredStep:
     async def _any_object(self, work: Work, io: StepIO) -> Outcome:
         """An object where the model writes one; any other text as `{content}`, since nobody said what is expected."""
         asked = replace(work, config={**work.config, "output_schema": ANY_OBJECT})
-        asking = Asking("gemini", self.aliases, asked, io)
+        asking = Asking(self.aliases, asked, io)
         answer = await asking.ask(str(work.config.get("prompt") or ""))
         data = parsed(answer.text)
         return Outcome(

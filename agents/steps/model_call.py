@@ -26,13 +26,12 @@ class ModelStep:
     `fallback_model`, `output_format`; the others go to the provider.
     """
 
-    lane: str
     aliases: Mapping[str, str]
     toolkit: Toolkit | None = None
 
     async def __call__(self, work: Work, io: StepIO) -> Outcome:
         """Give the model's text, its function calls, or its data where a schema asks for it. Raises StepError."""
-        asking = Asking(self.lane, self.aliases, work, io)
+        asking = Asking(self.aliases, work, io)
         try:
             return await self._answered(asking)
         except StepError as error:

@@ -9,12 +9,10 @@ from elexirion.agents.steps.model_call import ModelStep
 from elexirion.agents.steps.port import Outcome, StepError, StepIO, StepRunner, Work
 from elexirion.events.failure import Failure
 
-LANE = "openai"
-
 
 def runner(settings: Settings) -> StepRunner:
     """The runner of `openai` steps."""
-    return OpenAIStep(ModelStep(LANE, settings.model_aliases), settings.model_aliases)
+    return OpenAIStep(ModelStep(settings.model_aliases), settings.model_aliases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class OpenAIStep:
     async def __call__(self, work: Work, io: StepIO) -> Outcome:
         """The model's answer; raises StepError, also where nobody names a model."""
         try:
-            resolve_model(LANE, work.config.get("model"), self.aliases)
+            resolve_model(work.lane, work.config.get("model"), self.aliases)
         except ValueError as error:
             raise StepError(Failure(kind="invalid_request", message=str(error))) from error
         return await self.ask(work, io)

@@ -22,6 +22,8 @@ class Work:
     config: dict[str, Any]
     timeout_s: float | None
     offline: bool
+    fallback: str | None = None
+    """Who is asked in place of the step's own model, as `provider/model`; `config` names that model already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,13 @@ class StepIO(Protocol):
 
     async def tool_returned(self, call_id: str, tool: str, result: Any, *, is_error: bool = False) -> None:
         """Record what a tool gave back."""
+        ...
+
+    async def tool_answer(self, call_id: str) -> tuple[Any, bool] | None:
+        """What the tool gave back when the run was recorded that answers here, and whether that was an error.
+
+        None where no recording answers: the tool is to run.
+        """
         ...
 
     async def fell_back(self, reason: str, used: str) -> None:

@@ -77,7 +77,7 @@ class ToolLoop:
     async def _answer(self, call: FunctionCall, number: int) -> FunctionResult:
         io, tool_call = self.asking.io, self.asking.tool_call_id(number)
         await io.tool_called(tool_call, call.name, call.arguments)
-        text, is_error = await self._used(call)
+        text, is_error = await io.tool_answer(tool_call) or await self._used(call)
         await io.tool_returned(tool_call, call.name, text, is_error=is_error)
         return FunctionResult(call.id, call.name, text, is_error)
 

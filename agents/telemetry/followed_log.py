@@ -1,13 +1,17 @@
 """Who is told of what an orchestrator reads: every record of its partitions with the fold's verdict, in log order."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from elexirion.agents.orchestrator.follow import Followed
-from elexirion.agents.orchestrator.partitions import Owned
 from elexirion.events.dead_letter import DeadLetter
 from elexirion.events.envelope import Record
+
+if TYPE_CHECKING:  # a process that decides for nobody need not know how that is done
+    from elexirion.agents.orchestrator.follow import Followed
+    from elexirion.agents.orchestrator.partitions import Owned
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +49,10 @@ class FollowedLog:
 
     def tell(self, owned: Owned, followed: Followed | DeadLetter) -> None:
         """One record was folded. Nobody who is told can disturb the log."""
+        if isinstance(followed, DeadLetter):
+            owned.tally.unreadable()
+        else:
+            owned.tally.take(followed.record, followed.verdict, followed.before)
         for watcher in self._watchers:
             try:
                 watcher.took(owned, followed)
@@ -63,5 +71,5 @@ class _Live:
 
     def took(self, owned: Owned, followed: Followed | DeadLetter) -> None:
         """Pass it on."""
-        if owned.caught_up and isinstance(followed, Followed) and followed.accepted:
+        if owned.caught_up and not isinstance(followed, DeadLetter) and followed.accepted:
             self._listener.on_record(followed.record)

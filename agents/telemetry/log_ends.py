@@ -1,4 +1,4 @@
-"""Where the topics end, as the broker says: how far behind we are, what lies unreadable, which circuits are open."""
+"""Where the topics end, as the broker says: how far behind we are, and what lies unreadable."""
 
 import asyncio
 import time
@@ -10,8 +10,6 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.errors import KafkaProblem
-from elexirion.agents.telemetry.followed_log import Listener
-from elexirion.events.codec import UndecodableError, decode
 from elexirion.events.topics import Topics
 
 log = structlog.get_logger(__name__)
@@ -24,7 +22,7 @@ class LogEnds:
     """Asks the broker when `refresh` is called, at most every FRESH_S seconds; keeps what it heard last.
 
     `up` says whether the broker answered, `ends` the end offset of each partition of the log, `dead_letters` how
-    many stand on their topic. Records of `providers` go to `circuits`.
+    many stand on their topic.
     """
 
     def __init__(
@@ -32,7 +30,6 @@ class LogEnds:
         address: KafkaAddress,
         topics: Topics,
         partitions: int,
-        circuits: Listener,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.up = False
@@ -40,8 +37,7 @@ class LogEnds:
         self.dead_letters: int | None = None
         self._address = address
         self._log = [TopicPartition(topics.events, partition) for partition in range(partitions)]
-        self._letters, self._providers = TopicPartition(topics.dead_letters, 0), TopicPartition(topics.providers, 0)
-        self._circuits = circuits
+        self._letters = TopicPartition(topics.dead_letters, 0)
         self._clock = clock
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
@@ -76,44 +72,18 @@ class LogEnds:
 
     async def _ask(self) -> None:
         consumer = await self._connected()
-        ends = await consumer.end_offsets([*self._log, self._letters, self._providers])
+        ends = await consumer.end_offsets([*self._log, self._letters])
         begins = await consumer.beginning_offsets([self._letters])
         self.ends = {tp.partition: ends[tp] for tp in self._log}
         self.dead_letters = ends[self._letters] - begins[self._letters]
-        await self._read_providers(consumer, ends[self._providers])
 
     async def _connected(self) -> Any:
         if self._consumer is None:
             consumer = self._address.consumer()
             try:
-                await self._place(consumer)
+                await connect(consumer, self._address.bootstrap)
             except BaseException:  # out of time too
                 await consumer.stop()
                 raise
             self._consumer = consumer
         return self._consumer
-
-    async def _place(self, consumer: Any) -> None:
-        await connect(consumer, self._address.bootstrap)
-        consumer.assign([self._providers])
-        consumer.pause(self._providers)  # fetched only when there is something
-        begins = await consumer.beginning_offsets([self._providers])
-        consumer.seek(self._providers, begins[self._providers])
-
-    async def _read_providers(self, consumer: Any, end: int) -> None:
-        if await consumer.position(self._providers) >= end:
-            return
-        consumer.resume(self._providers)
-        try:
-            while await consumer.position(self._providers) < end:
-                for messages in (await consumer.getmany(self._providers, timeout_ms=500)).values():
-                    for message in messages:
-                        self._heard(message.value)
-        finally:
-            consumer.pause(self._providers)
-
-    def _heard(self, value: bytes | None) -> None:
-        try:
-            self._circuits.on_record(decode(value))
-        except UndecodableError as error:
-            log.debug("a record of providers cannot be read", reason=str(error))

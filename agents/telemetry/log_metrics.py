@@ -34,16 +34,31 @@ class LogMetrics(Collector):
         yield from families.values()
         yield self._open_runs()
         yield self._partitions()
+        yield self._unsaved()
 
     def _open_runs(self) -> Metric:
         family = GaugeMetricFamily(
-            "pipeline_runs_open", "Runs without a terminal event.", labels=["status", "partition"]
-        )
+            "pipeline_runs_open",
+            "Runs without a terminal event; held: left to a newer program.",
+            labels=["status", "partition"],
+        )  # fmt: skip
         for partition, owned in sorted(self._owned.items()):
             if owned.caught_up:
                 for status in ("running", "paused"):
                     count = sum(state.status == status for state in owned.fold.runs.values())
                     family.add_metric([status, str(partition)], count)
+                family.add_metric(["held", str(partition)], len(owned.fold.held))
+        return family
+
+    def _unsaved(self) -> Metric:
+        family = GaugeMetricFamily(
+            "elexirion_log_unsaved_records",
+            "Records that no snapshot holds: whoever takes over reads them.",
+            labels=["partition"],
+        )  # fmt: skip
+        for partition, owned in sorted(self._owned.items()):
+            if owned.caught_up:
+                family.add_metric([str(partition)], owned.unsaved)
         return family
 
     def _partitions(self) -> Metric:

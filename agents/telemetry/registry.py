@@ -27,6 +27,5 @@ def registry(
     every.register(ProcessMetrics(lanes, followed.owned if followed else {}, ends, circuits, loop))
     if followed:
         tallies = Tallies(followed.owned)
-        followed.watch(tallies)
         every.register(LogMetrics(followed.owned, tallies))
     return every

@@ -4,13 +4,13 @@ Names and attributes of provider and tool calls follow OpenTelemetry's conventio
 https://opentelemetry.io/docs/specs/semconv/gen-ai/. Prompts, arguments and results are no part of a span.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from elexirion.agents.orchestrator.follow import Followed
-from elexirion.agents.orchestrator.partitions import Owned
 from elexirion.agents.telemetry import trace_context
 from elexirion.agents.telemetry.trace_context import TraceContext
 from elexirion.events import provider, run, step
@@ -21,6 +21,10 @@ from elexirion.events.failure import Failure
 from elexirion.events.usage import Usage
 from elexirion.projections.admission import closes_an_execution
 from elexirion.projections.run_state import RunState
+
+if TYPE_CHECKING:  # a process may decide for nobody
+    from elexirion.agents.orchestrator.follow import Followed
+    from elexirion.agents.orchestrator.partitions import Owned
 
 Attribute = str | int | float | bool | list[str]
 

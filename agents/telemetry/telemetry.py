@@ -1,16 +1,18 @@
 """The telemetry of one process: what the settings ask for is started before work begins and stopped after it ends."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from elexirion.agents.health.checks import checks_of_a_worker
 from elexirion.agents.health.report import HealthReport, examine
 from elexirion.agents.kafka.connection import KafkaAddress
-from elexirion.agents.orchestrator.partitions import Owned
 from elexirion.agents.settings import Settings
 from elexirion.agents.telemetry.circuits import Circuits
 from elexirion.agents.telemetry.followed_log import FollowedLog, Listener
@@ -19,17 +21,25 @@ from elexirion.agents.telemetry.log_ends import LogEnds
 from elexirion.agents.telemetry.loop_watch import LoopWatch, Watchdog
 from elexirion.agents.telemetry.spans import Spans
 from elexirion.events.topics import Topics
+from elexirion.projections.providers import Providers
+
+if TYPE_CHECKING:  # a process may decide for nobody
+    from elexirion.agents.orchestrator.partitions import Owned
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a process tells of itself: its name, its lanes, and why it takes no work now (None where it does)."""
+    """What a process tells of itself: its name, its lanes, why it takes no work now (None where it does).
+
+    `providers` is what it has read of that topic.
+    """
 
     instance: str
     lanes: Callable[[], tuple[LaneLoad, ...]]
     unready: Callable[[], str | None]
+    providers: Callable[[], Providers]
 
 
 class Telemetry:
@@ -84,11 +94,11 @@ class Telemetry:
         from elexirion.agents.telemetry.registry import registry
 
         owned: Mapping[int, Owned] = followed.owned if followed else {}
-        topics, circuits = Topics(self._settings.topic_prefix), Circuits()
-        ends = LogEnds(self._address, topics, self._settings.events_partitions, circuits)
+        topics, circuits = Topics(self._settings.topic_prefix), Circuits(self._told.providers)
+        ends = LogEnds(self._address, topics, self._settings.events_partitions)
         stack.push_async_callback(ends.stop)
         shown = registry(followed, self._told.lanes, ends, circuits, self._loop)
-        checks = checks_of_a_worker(self._settings, self._address, owned, ends, self._loop)
+        checks = checks_of_a_worker(self._settings, self._address, owned, ends, self._loop, self._told.providers)
 
         async def examined() -> HealthReport:
             return await examine(checks, self._settings.health_timeout_s)

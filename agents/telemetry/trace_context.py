@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from elexirion.events import catalog
 from elexirion.events.envelope import Record
@@ -56,6 +57,7 @@ def caller_of(correlation_id: str | None) -> TraceContext | None:
     return parse(correlation_id)
 
 
+@lru_cache(maxsize=1024)
 def of_run(run_id: str, correlation_id: str | None) -> TraceContext:
     """The span of a run: in the caller's trace, or in one of its own that follows from its id."""
     caller = caller_of(correlation_id)

@@ -6,8 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from elexirion.agents import failpoints
+from elexirion.agents.provider_control.control import ProviderControl
 from elexirion.agents.providers.port import Provider
+from elexirion.agents.providers.recorded import RecordedProvider, Recordings
 from elexirion.agents.steps.port import Outcome, StepError, StepRunner, Work
+from elexirion.agents.worker.meter import Price
 from elexirion.agents.worker.output_file import write_output
 from elexirion.agents.worker.reports import Reports
 from elexirion.agents.worker.result_cache import ResultCache
@@ -18,6 +22,7 @@ from elexirion.events.failure import Failure
 from elexirion.events.record_model import RecordModel
 from elexirion.events.step import ExecuteStep, StepCompleted, StepFailed, StepStarted
 from elexirion.events.values import Value
+from elexirion.pipelines.fallback import Candidate
 
 Load = Callable[[Value], Awaitable[object]]
 
@@ -33,13 +38,19 @@ class Tools:
     store: Store
     trusted_folders: bool = False
     cache: ResultCache | None = None
+    control: ProviderControl | None = None
+    recordings: Recordings | None = None
+    price: Price | None = None
 
 
 async def attempt(cause: Record, execute: ExecuteStep, tools: Tools) -> RecordModel:
     """Run the execution and return its terminal report; raises only CancelledError."""
     began = time.monotonic()
-    provider = tools.provider(execute.lane, cause.offline)
-    io = ExecutionIO(cause, execute, tools.reports, provider, tools.store, tools.cache)
+    cache = None if execute.replay_from else tools.cache
+    io = ExecutionIO(
+        cause, execute, tools.reports, _provider(cause, execute, tools), tools.store, cache, tools.control,
+        tools.price,
+    )  # fmt: skip
     try:
         await _announce(cause, execute, tools.reports)
         outcome = await _within(execute.timeout_s, _run(cause, execute, tools, io))
@@ -50,6 +61,13 @@ async def attempt(cause: Record, execute: ExecuteStep, tools: Tools) -> RecordMo
         if _is_for_us(error):
             raise
         return _failed(execute, io, StepError(_unexpected(error)), began)
+
+
+def _provider(cause: Record, execute: ExecuteStep, tools: Tools) -> Provider | None:
+    """Who answers the execution: a recorded run where the run names one, else the lane's provider."""
+    if execute.replay_from is None or tools.recordings is None:
+        return tools.provider(execute.lane, cause.offline)
+    return RecordedProvider(execute.replay_from, tools.recordings, tools.load, execute.step, execute.input)
 
 
 def _is_for_us(error: BaseException) -> bool:
@@ -70,7 +88,9 @@ def _unexpected(error: BaseException) -> Failure:
 
 async def _announce(cause: Record, execute: ExecuteStep, reports: Reports) -> None:
     data = StepStarted(execution_id=execute.execution_id, incarnation=execute.incarnation)
-    await reports.send(reports.record(data, "started", cause))
+    sent = await reports.send(reports.record(data, "started", cause))
+    failpoints.hit("execution.started_sent", cause.run_id)
+    await failpoints.acknowledged("execution.started_acked", cause.run_id, sent)
 
 
 async def _run(cause: Record, execute: ExecuteStep, tools: Tools, io: ExecutionIO) -> Outcome:
@@ -98,9 +118,18 @@ async def _work(cause: Record, execute: ExecuteStep, tools: Tools) -> Work:
         raise StepError(Failure(kind="internal", message="the step's input is not an object"))
     return Work(
         run_id=cause.run_id, execution_id=execute.execution_id, step=execute.step, step_type=execute.step_type,
-        lane=execute.lane, attempt=execute.attempt, config=config, timeout_s=execute.timeout_s,
-        offline=cause.offline,
+        lane=execute.lane, attempt=execute.attempt, config=_asking_instead(config, execute.fallback),
+        timeout_s=execute.timeout_s, offline=cause.offline, fallback=execute.fallback,
     )  # fmt: skip
+
+
+def _asking_instead(config: dict[str, Any], fallback: str | None) -> dict[str, Any]:
+    """The step's config with the model of its fallback; what its own model would fall back to is not asked."""
+    candidate = Candidate.parse(fallback) if fallback else None
+    if candidate is None:
+        return config
+    options = {key: value for key, value in (config.get("options") or {}).items() if key != "fallback_model"}
+    return {**config, "model": candidate.model, "options": options}
 
 
 async def _within(timeout_s: float | None, running: Awaitable[Outcome]) -> Outcome:
@@ -132,7 +161,7 @@ async def _completed(
         execution_id=execute.execution_id, incarnation=execute.incarnation, result=result,
         text_sha256=io.text_sha256, chunks=io.chunks, usage=outcome.usage, cost_usd=outcome.cost_usd,
         model=outcome.model, stop_reason=outcome.stop_reason, output_file=execute.output_file,
-        duration_s=time.monotonic() - began, turns=turns, fallback=outcome.fallback,
+        duration_s=time.monotonic() - began, turns=turns, fallback=outcome.fallback or execute.fallback,
     )  # fmt: skip
 
 

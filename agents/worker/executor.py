@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
+from elexirion.agents import failpoints
 from elexirion.agents.kafka.errors import AppendUnknownError, KafkaProblem, ProducerFatalError, RecordTooLargeError
 from elexirion.agents.worker.execution import Tools, attempt
 from elexirion.events.envelope import Record
@@ -23,11 +24,12 @@ RESEND_AFTER_S = 5.0
 
 @dataclass(slots=True)
 class Held:
-    """An execution whose terminal report is not acknowledged yet."""
+    """An execution whose terminal report is not acknowledged yet; one that waits for its turn has not started."""
 
     execute: ExecuteStep
     cause: Record
     task: "asyncio.Task[None]"
+    started: bool = False
 
 
 class Executor:
@@ -84,36 +86,63 @@ class Executor:
         """How many executions each lane holds."""
         return Counter(held.execute.lane for held in self._held.values())
 
-    async def drain(self, within_s: float) -> None:
-        """Take nothing new, let executions end for a while, release the rest."""
+    async def drain(self, within_s: float) -> tuple[str, ...]:
+        """Take nothing new, release what waits for its turn, let the others end for a while, release the rest.
+
+        Gives the ids of all that were released.
+        """
         self.draining = True
+        waiting = await self._release([held for held in self._held.values() if not held.started])
         tasks = [held.task for held in self._held.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=within_s)
-        for held in list(self._held.values()):
-            self.cancel(held.execute.execution_id)
-            released = StepReleased(execution_id=held.execute.execution_id, incarnation=self.incarnation)
-            with contextlib.suppress(KafkaProblem):
-                await self._tools.reports.acknowledged(self._report(released, held.cause, "released"))
+        unfinished = await self._release(list(self._held.values()))
         await asyncio.gather(*self._saying, return_exceptions=True)
+        return waiting + unfinished
+
+    async def _release(self, some: list[Held]) -> tuple[str, ...]:
+        """Give them back, all at once: where one is not acknowledged, the others do not wait for it."""
+        for held in some:
+            self.cancel(held.execute.execution_id)
+        await asyncio.gather(*(self._say_released(held) for held in some))
+        return tuple(held.execute.execution_id for held in some)
+
+    async def _say_released(self, held: Held) -> None:
+        released = StepReleased(execution_id=held.execute.execution_id, incarnation=self.incarnation)
+        with contextlib.suppress(KafkaProblem):
+            await self._tools.reports.acknowledged(self._report(released, held.cause, "released"))
 
     # -- one execution
 
     async def _hold(self, cause: Record, execute: ExecuteStep) -> None:
         lane = self._lanes.setdefault(execute.lane, asyncio.Semaphore(self._slots(execute.lane)))
-        async with lane:
+        async with lane, self._permitted(cause, execute):
             if not self._may_start():
                 data: RecordModel = self._declined(execute, "fenced")
                 await self._end(self._report(data, cause, "declined"), execute)
                 return
+            self._held[execute.execution_id].started = True
             terminal = await attempt(cause, execute, self._tools)
         await self._end(self._terminal_report(terminal, cause, execute), execute)
+
+    @contextlib.asynccontextmanager
+    async def _permitted(self, cause: Record, execute: ExecuteStep) -> AsyncIterator[None]:
+        """With what the first call needs of a limited provider: until then the execution is held and not started."""
+        control, provider = self._tools.control, self._tools.provider(execute.lane, cause.offline)
+        if control is None or provider is None or cause.offline:
+            yield
+            return
+        await control.before_start(provider.name, execute.execution_id)
+        try:
+            yield
+        finally:
+            control.ended(execute.execution_id)
 
     async def _end(self, report: Record, execute: ExecuteStep) -> None:
         """Say the terminal report until it is acknowledged; held means until then."""
         while True:
             try:
-                await self._tools.reports.acknowledged(report, RESEND_AFTER_S)
+                await self._say_the_end(report)
                 break
             except RecordTooLargeError as problem:
                 report = self._report(_unrecordable(execute, str(problem), report.data), None, "failed", report)
@@ -124,8 +153,19 @@ class Executor:
                 await asyncio.sleep(0.2)
             except ProducerFatalError:
                 return
+            except Exception as error:  # held for ever otherwise
+                log.exception("a report cannot be said", id=report.id)
+                said = f"{type(error).__name__} while it was written"
+                report = self._report(_unrecordable(execute, said, report.data), None, "failed", report)
         self._keep(execute.execution_id, report)
         self._held.pop(execute.execution_id, None)
+
+    async def _say_the_end(self, report: Record) -> None:
+        failpoints.hit("execution.result_unsent", report.run_id)
+        sent = await self._tools.reports.send(report)
+        failpoints.hit("execution.result_sent", report.run_id)
+        await self._tools.reports.answered(sent, RESEND_AFTER_S)
+        failpoints.hit("execution.result_acked", report.run_id)
 
     def _keep(self, id: str, report: Record) -> None:
         self._reports[id] = report

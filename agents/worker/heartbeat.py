@@ -14,6 +14,8 @@ from elexirion.events.worker import WorkerHeartbeat, WorkerLeft
 
 log = structlog.get_logger(__name__)
 
+FAREWELL_S = 3.0
+
 
 class Heartbeat:
     """Beats every `interval_s` and at once when `changed` is called.
@@ -55,7 +57,7 @@ class Heartbeat:
         """Say farewell, so that nobody waits for the lease."""
         data = WorkerLeft(worker_id=self._worker_id, incarnation=incarnation)
         try:
-            await self._send(data, f"{incarnation}/left")
+            await self._send(data, f"{incarnation}/left", FAREWELL_S)
         except KafkaProblem as problem:
             log.warning("farewell not written", incarnation=incarnation, problem=str(problem))
 
@@ -73,7 +75,7 @@ class Heartbeat:
         except KafkaProblem as problem:
             log.warning("heartbeat not acknowledged", number=data.number, problem=str(problem))
 
-    async def _send(self, data: RecordModel, id: str) -> None:
+    async def _send(self, data: RecordModel, id: str, timeout_s: float = 10.0) -> None:
         record = make_record(data, id=id, run_id=self._worker_id, at=utc_now())
         sent = await self._appender.send(self._appender.topics.workers, record, self._worker_id, 0)
-        await self._appender.acknowledged(sent, 10.0)
+        await self._appender.acknowledged(sent, timeout_s)

@@ -4,6 +4,7 @@ One app per lane, since a rebalance stops all agents of an app. The agent body n
 the message. Undecodable values would be acked and dropped by Faust, so values are raw and decoded here.
 """
 
+import asyncio
 import contextlib
 import logging
 import tempfile
@@ -14,6 +15,9 @@ from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
+from elexirion.agents import failpoints
+from elexirion.agents.kafka.connection import unreachable
 from elexirion.agents.settings import Settings
 from elexirion.agents.worker.same_loop_transport import SameLoopTransport
 from elexirion.events.codec import UndecodableError, decode
@@ -23,6 +27,7 @@ from elexirion.events.topics import Topics
 
 log = structlog.get_logger(__name__)
 
+STOP_S = 3.0
 METADATA_MS = 10_000
 """How soon a lane that was widened is noticed."""
 DATA_FOLDER = Path(tempfile.gettempdir()) / "elexirion-faust"
@@ -42,17 +47,21 @@ class Lane:
 
     name: str
     app: faust.App
+    bootstrap: str
     partitions: tuple[int, ...] = ()
     changed: Callable[[], None] = field(default=lambda: None)
 
     async def start(self) -> None:
-        """Join the lane's group and read."""
+        """Join the lane's group and read; raises BrokerUnreachableError."""
         self.app.finalize()
-        await self.app.start()
+        try:
+            await self.app.start()
+        except KafkaError as error:
+            raise unreachable(self.bootstrap, error) from error
 
     async def stop(self) -> None:
-        """Leave the group."""
-        await self.app.stop()
+        """Leave the group; not longer than STOP_S, as Faust waits for a broker that is away."""
+        await asyncio.wait({asyncio.create_task(self.app.stop(), name=f"stop {self.name}")}, timeout=STOP_S)
 
 
 def create_lane(
@@ -74,7 +83,7 @@ def create_lane(
         async for event in stream.events():
             await _deliver(event, take, bury)
 
-    running = Lane(lane, app, changed=changed)
+    running = Lane(lane, app, bootstrap, changed=changed)
     _follow_assignment(running, topics.steps(lane))
     return running
 
@@ -82,7 +91,9 @@ def create_lane(
 async def _deliver(event: Any, take: Callable[[Record], None], bury: Callable[[DeadLetter], Awaitable[None]]) -> None:
     message = event.message
     try:
-        take(decode(message.value))
+        record = decode(message.value)
+        failpoints.hit("execution.received", record.run_id)
+        take(record)
     except UndecodableError as error:
         await bury(DeadLetter(message.topic, message.partition, message.offset, str(error), message.key,
                               message.value or b""))  # fmt: skip

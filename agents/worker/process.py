@@ -6,22 +6,23 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
-from elexirion.agents.evaluation import BoundedEvaluator
+from elexirion.agents import failpoints
 from elexirion.agents.kafka import payloads
 from elexirion.agents.kafka.connection import KafkaAddress
+from elexirion.agents.kafka.dead_letters import bury
 from elexirion.agents.kafka.errors import ProducerFatalError
-from elexirion.agents.kafka.reading import PartitionReader
 from elexirion.agents.kafka.topic_admin import ensure_topics
-from elexirion.agents.orchestrator.forwarder import Forwarder
-from elexirion.agents.orchestrator.plans import Plans
-from elexirion.agents.orchestrator.service import Orchestrator
-from elexirion.agents.orchestrator.session_log import SessionLog
+from elexirion.agents.provider_control.control import shared_control
+from elexirion.agents.provider_control.followed import FollowedProviders
+from elexirion.agents.providers.port import Provider
+from elexirion.agents.providers.prices import price_now
 from elexirion.agents.providers.registry import PROVIDERS, missing_key, providers_for
 from elexirion.agents.settings import Settings
 from elexirion.agents.steps.registry import runners
@@ -35,8 +36,10 @@ from elexirion.agents.worker.execution import Tools
 from elexirion.agents.worker.executor import Executor
 from elexirion.agents.worker.heartbeat import Heartbeat
 from elexirion.agents.worker.lane_app import Lane, create_lane, quiet_libraries
+from elexirion.agents.worker.recordings import Recordings
 from elexirion.agents.worker.reports import Reports
 from elexirion.agents.worker.result_cache import ResultCache
+from elexirion.events.codec import UndecodableError
 from elexirion.events.dead_letter import DeadLetter
 from elexirion.events.envelope import Record
 from elexirion.events.identifiers import new_incarnation
@@ -45,10 +48,38 @@ from elexirion.events.topics import LANES, Topics
 from elexirion.events.values import Value
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat
 
+if TYPE_CHECKING:
+    from elexirion.agents.evaluation import BoundedEvaluator
+    from elexirion.agents.orchestrator.service import Orchestrator
+
 log = structlog.get_logger(__name__)
 
 Role = Literal["orchestrator", "lanes"]
 ALL_ROLES: frozenset[Role] = frozenset({"orchestrator", "lanes"})
+
+FATAL_END_S = 3.0
+"""How long a process goes on that can never write again."""
+END_S = 8.0
+"""How long a process that was told to end may take after its drain: for a farewell, where the broker answers."""
+
+
+def _evaluator() -> "BoundedEvaluator":
+    from elexirion.agents.evaluation import BoundedEvaluator  # templates are for who decides
+
+    return BoundedEvaluator()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker meets outside of itself; a simulation gives it a log, lanes and providers of its own.
+
+    `kafka` makes the address for a client id, `providers` those of all lanes (True: without a network).
+    """
+
+    kafka: Callable[[str], KafkaAddress]
+    providers: Callable[[Settings, bool], Mapping[str, Provider]] = providers_for
+    lane: Callable[..., Lane] = create_lane
+    evaluator: Callable[[], "BoundedEvaluator"] = _evaluator
 
 
 async def run_worker(
@@ -66,8 +97,10 @@ async def run_worker(
     process must end, and its supervisor starts another.
     """
     quiet_libraries()
+    failpoints.arm()
     _spare_the_collector()
-    worker = Worker(settings, bootstrap, roles, lanes if "lanes" in roles else (), listeners)
+    around = Surroundings(partial(KafkaAddress, bootstrap))
+    worker = Worker(settings, around, roles, lanes if "lanes" in roles else (), listeners)
     await worker.run()
 
 
@@ -87,7 +120,7 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        bootstrap: str,
+        around: Surroundings,
         roles: frozenset[Role],
         lanes: tuple[str, ...],
         listeners: Sequence[Listener] = (),
@@ -98,19 +131,23 @@ class Worker:
         self._roles = roles
         self._stopping = asyncio.Event()
         self._fatal: ProducerFatalError | None = None
-        self._address = KafkaAddress(bootstrap, f"elexirion-{self.worker_id}")
+        self._around = around
+        self._address = around.kafka(f"elexirion-{self.worker_id}")
         self._appender = TracedAppender(
             self._address, Topics(settings.topic_prefix), settings.events_partitions, self.incarnation, self._doom
         )
-        self._live, self._offline = providers_for(settings, False), providers_for(settings, True)
+        self._live, self._offline = around.providers(settings, False), around.providers(settings, True)
         self._cached = CacheTopic(self._address, self._appender)
+        self._shared = FollowedProviders(self._address, self._appender)
+        self._control = shared_control(self._shared, settings, self.incarnation)
         self._executor = Executor(self.incarnation, self._tools(), settings.slots, self._may_start)
         self._heartbeat = Heartbeat(self._appender, self.worker_id, settings.heartbeat_interval_s, self._describe)
-        self._lanes = tuple(self._lane(name, bootstrap) for name in lanes)
-        self._evaluator = BoundedEvaluator()
+        self._lanes = tuple(self._lane(name) for name in lanes)
         self._listeners = listeners
+        self._orchestrator: Orchestrator | None = None
         self._unready: str | None = "starting"
-        self._telemetry = Telemetry(settings, self._address, Told(self.incarnation, self._loads, lambda: self._unready))
+        told = Told(self.incarnation, self._loads, lambda: self._unready, lambda: self._shared.state)
+        self._telemetry = Telemetry(settings, self._address, told)
 
     async def run(self) -> None:
         """Everything from the first connection to the farewell."""
@@ -127,6 +164,8 @@ class Worker:
         for provider in (*self._live.values(), *self._offline.values()):
             stack.push_async_callback(provider.aclose)
         stack.push_async_callback(self._cached.stop)
+        stack.push_async_callback(self._shared.stop)
+        stack.push_async_callback(self._control.stop)
         stack.push_async_callback(self._heartbeat.leave, self.incarnation)
         tasks = [asyncio.create_task(self._heartbeat.run(), name="heartbeat")]
         stack.push_async_callback(_cancel, tasks)
@@ -135,6 +174,7 @@ class Worker:
         else:
             await self._telemetry.start(stack, None)
         stack.push_async_callback(self._drain)
+        await self._shared.start()
         await asyncio.gather(*(lane.start() for lane in self._lanes))
         for lane in self._lanes:
             stack.push_async_callback(lane.stop)
@@ -146,30 +186,14 @@ class Worker:
         await self._until_stopped(tasks)
 
     async def _start_orchestrator(self, stack: AsyncExitStack) -> list["asyncio.Task[None]"]:
-        await self._evaluator.start()
-        stack.push_async_callback(self._evaluator.stop)
-        log_reader = PartitionReader(self._address, self._appender.topics.events)
-        sessions = SessionLog(log_reader, self._settings.events_partitions)
-        stack.push_async_callback(sessions.stop)
-        plans = Plans(self._settings, self._evaluator, self._load, self._store, sessions)
-        orchestrator = Orchestrator(
-            self._settings, self._address, self._appender, self.incarnation, plans, plans,
-            self._accept, self._executor.cancel, self._load, sessions,
+        from elexirion.agents.worker.deciding import Means, start_deciding  # see there
+
+        means = Means(
+            self._settings, self._address, self._appender, self.incarnation, self._around.evaluator(), self._shared,
+            self._load, self._store, self._accept, self._executor.cancel,
+            lambda followed: self._telemetry.start(stack, followed, self._listeners),
         )  # fmt: skip
-        await self._telemetry.start(stack, orchestrator.followed, self._listeners)
-        forwarder = Forwarder(
-            self._address,
-            self._appender,
-            self._settings.group_session_timeout_s,
-            self._settings.record_limit_bytes,
-        )
-        await asyncio.gather(orchestrator.start(), forwarder.start())
-        tasks = [
-            asyncio.create_task(orchestrator.run(), name="orchestrator"),
-            asyncio.create_task(forwarder.run(), name="forwarder"),
-        ]
-        stack.push_async_callback(orchestrator.stop)
-        stack.push_async_callback(forwarder.stop)
+        self._orchestrator, tasks = await start_deciding(stack, means)
         stack.push_async_callback(_cancel, tasks)
         return tasks
 
@@ -193,7 +217,11 @@ class Worker:
         held = len(self._executor.held_ids())
         if held:
             log.info("draining", executions=held, within_s=self._settings.drain_s)
-        await self._executor.drain(self._settings.drain_s)
+        released = await self._executor.drain(self._settings.drain_s)
+        if released:
+            log.info("released, others go on with them", executions=len(released))
+        if released and self._orchestrator:
+            await self._orchestrator.pass_on(released)
 
     # -- parts
 
@@ -202,6 +230,8 @@ class Worker:
             reports=Reports(self._appender), runners=runners(self._settings), provider=self._provider,
             load=self._load, store=self._store, trusted_folders=self._settings.trust_run_folders,
             cache=ResultCache(self._cached.results, self._cached.write, self._settings.record_limit_bytes),
+            control=self._control, recordings=Recordings(self._address, self._settings),
+            price=price_now(self._settings),
         )  # fmt: skip
 
     def _provider(self, lane: str, offline: bool) -> Any:
@@ -213,17 +243,20 @@ class Worker:
     async def _store(self, run_id: str, value: object) -> Value:
         return await payloads.store(self._appender, run_id, value, self._settings.record_limit_bytes)
 
-    def _lane(self, name: str, bootstrap: str) -> Lane:
-        return create_lane(name, bootstrap, self._settings, self._take, self._bury, lambda: self._heartbeat.changed())
+    def _lane(self, name: str) -> Lane:
+        return self._around.lane(
+            name, self._address.bootstrap, self._settings, self._take, self._bury, lambda: self._heartbeat.changed()
+        )
 
     def _take(self, record: Record) -> None:
         match record.data:
             case ExecuteStep():
                 self._accept(record)
-            case CancelStep() if record.data.incarnation == self.incarnation:
-                self._executor.cancel(record.data.execution_id)
+            case CancelStep():
+                if record.data.incarnation == self.incarnation:
+                    self._executor.cancel(record.data.execution_id)
             case _:
-                log.debug("not for this worker", type=record.type, id=record.id)
+                raise UndecodableError(f"{record.type} version {record.version} is no command that a worker here knows")
 
     def _accept(self, record: Record) -> None:
         with logged_about(record):
@@ -231,7 +264,7 @@ class Worker:
 
     async def _bury(self, letter: DeadLetter) -> None:
         log.warning("a step command cannot be read", topic=letter.topic, offset=letter.offset, reason=letter.reason)
-        await self._appender.raw(self._appender.topics.dead_letters, letter.encode(), None, 0)
+        await bury(self._appender, letter)
 
     # -- life signs
 
@@ -265,7 +298,7 @@ class Worker:
             log.error("the producer failed for good; the process ends", error=str(error))
             self._fatal = error
             self._stopping.set()
-            asyncio.get_running_loop().call_later(5.0, partial(os._exit, 1))
+            _end_within(FATAL_END_S, 1)
 
     def _follow_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -279,6 +312,18 @@ class Worker:
             os._exit(128 + number)
         log.info("stopping; a second signal ends at once", signal=signal.Signals(number).name)
         self._stopping.set()
+        _end_within(self._settings.drain_s + END_S, 0)
+
+
+def _end_within(seconds: float, code: int) -> None:
+    """The last word, whatever a part still waits for: a broker that is away, most of the time."""
+
+    def end() -> None:
+        log.warning("ending without a farewell", after_s=seconds)
+        sys.stderr.flush()
+        os._exit(code)
+
+    asyncio.get_running_loop().call_later(seconds, end)
 
 
 async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:

@@ -45,23 +45,41 @@ _SMALL = {
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """A further way in, at `port`; who comes by it is told to find the node at the port `advertised`."""
+
+    name: str
+    port: int
+    advertised: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the node listens: `clients` for everyone, `controller` for itself."""
+    """Where the node listens: `clients` for everyone, `controller` for itself, and `further` ways in."""
 
     clients: int
     controller: int
+    further: tuple[Listener, ...] = ()
+
+    def ways_in(self) -> tuple[Listener, ...]:
+        """All of its clients."""
+        return (Listener("PLAINTEXT", self.clients, self.clients), *self.further)
 
 
 def server_properties(ports: Ports, data: Path) -> str:
     """The text of `server.properties` for a node that runs beside its folder `data`."""
+    ways = ports.ways_in()
+    listeners = [*(f"{way.name}://{HOST}:{way.port}" for way in ways), f"CONTROLLER://{HOST}:{ports.controller}"]
     node = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{HOST}:{ports.controller}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{HOST}:{ports.clients},CONTROLLER://{HOST}:{ports.controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{ports.clients}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": ",".join(listeners),
+        "advertised.listeners": ",".join(f"{way.name}://{HOST}:{way.advertised}" for way in ways),
+        "listener.security.protocol.map": ",".join(
+            f"{name}:PLAINTEXT" for name in (*(w.name for w in ways), "CONTROLLER")
+        ),
         "inter.broker.listener.name": "PLAINTEXT",
         # Relative to the process' folder: a path may hold commas and letters that this file's format
         # (Java properties, Latin-1, commas separate folders) cannot.

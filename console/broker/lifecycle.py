@@ -17,6 +17,7 @@ from typing import assert_never
 import psutil
 from elexirion.console.broker import launch
 from elexirion.console.broker.answering import answers
+from elexirion.console.broker.configuration import Listener
 from elexirion.console.broker.errors import PortBusyError, StillRunningError
 from elexirion.console.broker.home import Home
 from elexirion.console.broker.ports import choose_ports
@@ -68,10 +69,12 @@ def start(
     port: int | None = None,
     on_progress: OnProgress = silent,
     settings: BrokerSettings | None = None,
+    further: tuple[Listener, ...] = (),
 ) -> Running:
     """The running broker of `home`, started if there is none; returns when it answers.
 
-    `port` (or else the setting) is taken or refused, never replaced. The first start fetches the jars.
+    `port` (or else the setting) is taken or refused, never replaced; one that is started listens at `further` places
+    as well. The first start fetches the jars.
     Blocks for seconds: an async caller uses a thread. Raises `BrokerError`.
     """
     chosen = settings or BrokerSettings()
@@ -87,9 +90,9 @@ def start(
                 return Running(bootstrap_of(begun.port), begun.pid, begun.port)
             case StalePid() as stale:
                 on_progress(Note(f"The broker (process {stale.pid}) is gone: {stale.reason}. Starting anew."))
-                return _start_new(home, asked, stale.port, chosen, on_progress)
+                return _start_new(home, asked, stale.port, chosen, on_progress, further)
             case NotRunning() as before:
-                return _start_new(home, asked, before.port, chosen, on_progress)
+                return _start_new(home, asked, before.port, chosen, on_progress, further)
             case other:
                 assert_never(other)
 
@@ -133,13 +136,18 @@ def wipe(home: Home) -> None:
 
 
 def _start_new(
-    home: Home, asked: int | None, last: int | None, settings: BrokerSettings, on_progress: OnProgress
+    home: Home,
+    asked: int | None,
+    last: int | None,
+    settings: BrokerSettings,
+    on_progress: OnProgress,
+    further: tuple[Listener, ...],
 ) -> Running:
     home.broker.mkdir(parents=True, exist_ok=True)
     require_room(home, settings.min_free_mb)
     kafka = launch.prepare(home, settings, on_progress)
     for left in reversed(range(_STARTS)):
-        ports = choose_ports(asked, last, on_progress)
+        ports = replace(choose_ports(asked, last, on_progress), further=further)
         try:
             launched = launch.launch(home, kafka, ports, settings, on_progress)
         except PortBusyError:

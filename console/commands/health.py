@@ -24,7 +24,7 @@ def health(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check Kafka, providers, memory, tasks, disk and the lag; exit code 0 where all is healthy, 1 otherwise.
+    """Check Kafka, providers, circuits, memory, tasks, disk and the lag; exit code 0 where all is healthy, 1 otherwise.
 
     A provider without a key is `not_configured`, which degrades nothing.
 
@@ -73,7 +73,7 @@ def _checks(settings: Settings) -> dict[str, Check]:
     async def nobody() -> Finding:
         return Finding("unhealthy", f"no broker runs for {home.root}, and ELEXIRION_KAFKA is not set")
 
-    return checks_from_outside(settings, KafkaAddress("")) | {"kafka": nobody, "log_lag": nobody}
+    return checks_from_outside(settings, KafkaAddress("")) | dict.fromkeys(("kafka", "log_lag", "circuits"), nobody)
 
 
 def _asked(worker: str) -> dict[str, Any]:

@@ -62,7 +62,8 @@ def _print(document: dict[str, Any]) -> None:
     if "steps" not in document:
         return
     steps = (
-        [Text(one["name"]), one["type"], status_text(one["status"]), Text(one["execution"] or "-"),
+        [Text(one["name"]), one["type"], status_text(one["status"], one["fallback"], one["carried_from"]),
+         Text(one["execution"] or one["carried_from"] or "-"),
          seconds(one["duration"]), cost(one["cost"])]
         for one in document["steps"]
     )  # fmt: skip

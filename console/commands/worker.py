@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, NoReturn
 
 import typer
 from elexirion.console.exits import USAGE, CommandProblem, note, reported
@@ -13,6 +14,9 @@ ROLES = ("orchestrator", "lanes")
 def worker(
     lanes: Annotated[str | None, typer.Option(help="Lanes to serve, comma-separated; unset: all.")] = None,
     roles: Annotated[str | None, typer.Option(help="orchestrator, lanes, or both (the default).")] = None,
+    supervise: Annotated[
+        bool, typer.Option("--supervise", help="Start it again when it dies; give up after more than 5 in a minute.")
+    ] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the background workers of `run`.")] = False,
     name: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -25,6 +29,8 @@ def worker(
       elexirion worker
 
       elexirion worker --roles lanes --lanes claude,gemini
+
+      elexirion worker --supervise
     """
     from elexirion.console.log_output import set_up_logging
 
@@ -36,7 +42,10 @@ def worker(
         wanted = _chosen(roles, ROLES, "role")
         from elexirion.events.topics import LANES
 
-        _serve(frozenset(wanted), _chosen(lanes, LANES, "lane"))
+        served = _chosen(lanes, LANES, "lane")
+        if supervise:
+            _supervise(wanted, served)
+        _serve(frozenset(wanted), served)
 
 
 def _serve(roles: frozenset[str], lanes: tuple[str, ...]) -> None:
@@ -49,6 +58,17 @@ def _serve(roles: frozenset[str], lanes: tuple[str, ...]) -> None:
     settings = load_settings()
     choice = find_running_broker(settings.kafka, Home.from_environment())
     uvloop.run(run_worker(settings, choice.bootstrap, roles, lanes))  # type: ignore[arg-type]  # checked above
+
+
+def _supervise(roles: tuple[str, ...], lanes: tuple[str, ...]) -> NoReturn:
+    import asyncio
+
+    from elexirion.agents.settings import load_settings
+    from elexirion.console.worker_parent import WorkerParent
+
+    choices = ("--roles", ",".join(roles), "--lanes", ",".join(lanes))
+    command = (sys.executable, "-m", "elexirion.console.main", "worker", *choices)
+    raise typer.Exit(asyncio.run(WorkerParent(command, load_settings().worker_id).run()))
 
 
 def _stop() -> None:

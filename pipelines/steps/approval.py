@@ -11,7 +11,10 @@ class ApprovalStep(Step, frozen=True):
     """Waits for a signal that approves or rejects; `timeout` is how long."""
 
     template_keys: ClassVar[tuple[str, ...]] = ("message",)
-    result_doc: ClassVar[str] = '`decision`, which is "approved" or "rejected", and `because`: "signal" or "timeout".'
+    result_doc: ClassVar[str] = (
+        '`decision`, which is "approved" or "rejected"; `because`: "signal" or "timeout"; and, where the signal '
+        "brought one, its `value`."
+    )
 
     type: Literal["approval"]
     message: str = ""

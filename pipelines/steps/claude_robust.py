@@ -60,4 +60,5 @@ class ClaudeRobustStep(PromptedClaudeCall, frozen=True):
             **super().config(options, rendering),
             "fallback_action": self.fallback_action or self.retry_config.fallback_action,
             "retry": {"max_attempts": retry.max_attempts, "retry_on": list(retry.retry_on or ())},
+            "fallback": [str(candidate) for candidate in self.candidates()],
         }

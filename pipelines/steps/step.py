@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from elexirion.pipelines.defaults import Defaults
 from elexirion.pipelines.durations import Duration, seconds_of
+from elexirion.pipelines.fallback import Candidate, FallbackTarget, read_fallback
 from elexirion.pipelines.model import Model, Number, Positive, Text
 from elexirion.pipelines.options import CacheOptions
 from elexirion.pipelines.retry import RetryPolicy
@@ -53,15 +54,6 @@ class Rendering(Protocol):
         ...
 
 
-class FallbackTarget(Model, frozen=True):
-    """A provider or model that is tried when the step's own one cannot answer."""
-
-    provider: Text | None = None
-    """Lane of the provider: claude, gemini or openai."""
-    model: Text | None = None
-    """A model's name, or one of the aliases."""
-
-
 class Step(Model, frozen=True):
     """The keys of every step; `lane` and `default_timeout_s` belong to the step type."""
 
@@ -98,7 +90,11 @@ class Step(Model, frozen=True):
     cache: bool | CacheOptions | None = None
     """Whether an equal call takes a stored result; a mapping says how old it may be."""
     fallback: tuple[FallbackTarget | str, ...] | None = None
-    """Providers or models that are tried in turn when retries are spent."""
+    """Who is asked in turn, as `provider/model`, when the circuit is open, a budget is spent or attempts are.
+
+    A text without a slash is a provider's default model, or else a model of the step's own provider. Each has the
+    attempts of `retry` anew.
+    """
     output_to_file: Text | None = None
     """File below the output folder that receives the result."""
     output_schema: dict[str, Any] | None = None
@@ -121,6 +117,10 @@ class Step(Model, frozen=True):
 
     def own_retry(self) -> RetryPolicy | None:
         return self.retry
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Whom the step asks in turn where its own model cannot answer."""
+        return tuple(one for one in read_fallback(self.fallback, self.lane) if isinstance(one, Candidate))
 
     def effective_options(self, defaults: Defaults) -> dict[str, Any]:
         """Options of the provider with `defaults` under the step's own, as plain JSON."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from elexirion.agents.decide import BATCH, Facts
+from elexirion.agents.decide import Facts
 from elexirion.agents.dispatch import Placement
 from elexirion.agents.evaluated import Answer, Output, Rendered
 from elexirion.agents.plan import RunPlan, StepPlan
@@ -65,16 +65,16 @@ class MemoryDesk:
     def busy(self, run_id: str) -> bool:
         return run_id in self.unread
 
-    def facts(self, state: RunState, most: int) -> Facts:
+    def facts(self, state: RunState) -> Facts:
         self.trouble(state.run_id)
         offer = LaneOffer(lane="local", partitions=(0,), slots=self.slots)
         beat = WorkerHeartbeat(
             worker_id="w1", incarnation=WORKER, number=1, roles=("lanes",), lanes=(offer,), held=()
         )  # fmt: skip
-        return Facts(now=utc_now(), author="o", placement=Placement(heartbeat(Fleet(), beat), 10.0), most=most)
+        return Facts(now=utc_now(), author="o", placement=Placement(heartbeat(Fleet(), beat), 10.0))
 
-    def most(self, run_id: str, lanes: set[str]) -> int:
-        return BATCH
+    def most(self, run_id: str, lanes: set[str]) -> dict[str, int]:
+        return {}
 
     async def propose(self, state: RunState, records: list[Record]) -> None:
         for record in records:
@@ -100,8 +100,9 @@ class MemoryDesk:
     async def start_others(self, state: RunState) -> bool:
         return True
 
-    def wait_for_lanes(self, run_id: str, lanes: set[str]) -> None:
-        self.waiting.append((run_id, frozenset(lanes)))
+    def decided(self, state: RunState, lanes: set[str], records: list[Record]) -> None:
+        if lanes and not records:
+            self.waiting.append((state.run_id, frozenset(lanes)))
 
     def alarm(self, run_id: str, due_at: datetime | None) -> None:
         self.alarms[run_id] = due_at

@@ -207,6 +207,10 @@ class MemoryRun(RunLog):
         """Every decision is read at once."""
         return False
 
+    def belongs(self, run_id: str, partition: int) -> bool:
+        """There is one partition only."""
+        return True
+
     def facts(self, state: object) -> Facts:
         """One worker with room for all lanes."""
         lanes = tuple(LaneOffer(lane=lane, partitions=(0,), slots=1000) for lane in LANES)

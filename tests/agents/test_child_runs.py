@@ -144,7 +144,7 @@ async def test_pipelines_run_no_deeper_than_they_may(plans: Plans) -> None:
 def started(log_source: RunSource, parent: Parent | None = None) -> Parent:
     """What a child of such a run knows of those above it."""
     log = RunLog("c", source=log_source, **({"parent": parent} if parent else {}))
-    child = Child("child", "command", "c", Inline(), RunSource(), {}, None)
+    child = Child("child", "command", "c", Inline(), RunSource(), {}, None, 2)
     command = start_child(log.state, child, {}).data
     assert isinstance(command, StartRun)
     assert command.parent is not None

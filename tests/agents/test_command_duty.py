@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import pytest
 from elexirion.agents.decide import Facts
 from elexirion.agents.decide_command import Checked, Loadable
 from elexirion.agents.evaluated import Answer, Joined
+from elexirion.agents.kafka.errors import RecordTooLargeError
 from elexirion.agents.orchestrator.command_duty import CommandDuty
 from elexirion.agents.orchestrator.desk import RunDesk
 from elexirion.agents.orchestrator.partitions import Owned, Partitions
@@ -16,7 +18,7 @@ from elexirion.agents.plan import RunPlan
 from elexirion.agents.questions import AboutChild, AboutStep, Question
 from elexirion.events import run
 from elexirion.events.commands import CancelRun, ChildEnded, StartRun
-from elexirion.events.envelope import Record
+from elexirion.events.envelope import Record, UnknownData
 from elexirion.events.values import Inline
 from elexirion.projections.run_state import RunState
 
@@ -24,6 +26,7 @@ from tests.agents.decide.given import Given, planned, rendered
 from tests.projections.partition_log import RUN, PartitionLog, RunLog, definition, received
 
 PLAN = RunPlan((planned("a"),))
+STRAY = "stray"
 
 
 class World:
@@ -53,11 +56,14 @@ class World:
     def busy(self, run_id: str) -> bool:
         return False
 
+    def belongs(self, run_id: str, partition: int) -> bool:
+        return run_id != STRAY
+
     def facts(self, state: RunState | None) -> Facts:
         return Given(planned("a")).facts()
 
-    def most(self, run_id: str, lanes: set[str]) -> int:
-        return 64
+    def most(self, run_id: str, lanes: set[str]) -> dict[str, int]:
+        return {}
 
     async def append(self, run_id: str, records: list[Record]) -> None:
         self.written.append([record.type for record in records])
@@ -142,6 +148,16 @@ async def test_a_command_that_cannot_be_decided_is_rejected_and_the_next_one_is_
     assert "RecursionError" in world.log.records[-3][0].raw["reason"]
 
 
+async def test_a_command_on_a_partition_that_is_not_its_runs_is_left_alone() -> None:
+    world = starts(STRAY, "one")
+    deciding = asyncio.create_task(world.decide())
+    while not world.written:  # noqa: ASYNC110  # the duty of a test sets no event
+        await asyncio.sleep(0.001)
+    deciding.cancel()
+    assert world.written == [["RunStarted", "StepScheduled"]]
+    assert list(world.log.fold.pending) == [f"start {STRAY}"]
+
+
 async def test_a_command_of_a_type_that_nobody_here_knows_is_rejected() -> None:
     log = PartitionLog()
     record = received(CancelRun(), "c", RUN, log.now)
@@ -167,3 +183,47 @@ async def test_a_child_whose_result_cannot_be_taken_fails_its_step() -> None:
     known = world.log.fold.runs[RUN].steps["p"]
     assert known.status == "failed"
     assert known.failure and known.failure.kind == "internal"
+
+
+async def test_a_run_whose_start_cannot_be_folded_is_rejected_once_that_is_known() -> None:
+    world = starts("one", "two")
+    world.log.fold.broken["one"] = "RunStarted at offset 5 could not be folded: KeyError"
+    assert await world.decide() == [["CommandRejected"], ["RunStarted", "StepScheduled"]]
+    rejected = world.log.records[2][0]
+    assert "could not be folded" in rejected.raw["reason"]
+    assert not world.log.fold.broken
+
+
+@pytest.mark.parametrize("error", [RecordTooLargeError("a record is larger than the limit"), TypeError("too deep")])
+async def test_a_command_whose_outcome_no_record_can_hold_is_rejected_and_the_next_one_is_decided(
+    error: Exception,
+) -> None:
+    world = starts("one", "two")
+    append = world.append
+
+    async def refusing(run_id: str, records: list[Record]) -> None:
+        if run_id == "one" and records[0].type == "RunStarted":
+            raise error
+        await append(run_id, records)
+
+    world.append = refusing  # type: ignore[method-assign]
+    assert await world.decide() == [["CommandRejected"], ["RunStarted", "StepScheduled"]]
+    assert str(error) in world.log.records[2][0].raw["reason"]
+
+
+async def test_commands_to_a_run_of_a_newer_program_wait_and_the_others_get_their_outcome() -> None:
+    log = RunLog("a")
+    newer = replace(log.decision(log.scheduled()), version=999, data=UnknownData("StepScheduled", 999))
+    assert log.write(newer) == "newer_version"
+    log.receive(CancelRun(), "held")
+    log.receive(CancelRun(), "no such run", "run-2")
+    world = World(log)
+    duty = CommandDuty(cast(RunDesk, world), world, world, cast(Partitions, world))
+    duty.due(0)
+    running = asyncio.create_task(duty.run())
+    async with asyncio.timeout(5):
+        while len(log.fold.pending) > 1:  # noqa: ASYNC110  # the duty of a test sets no event
+            await asyncio.sleep(0.001)
+    running.cancel()
+    assert world.written == [["CommandRejected"]]
+    assert list(log.fold.pending) == ["held"]

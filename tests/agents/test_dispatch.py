@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from elexirion.agents.dispatch import Placement, choose, has_worker, partition_for
+from elexirion.agents.dispatch import Placement, choose, free_slots, has_worker, partition_for
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat, WorkerLeft
 from elexirion.projections.fleet import Fleet, advance, heartbeat, left
 
@@ -96,3 +96,18 @@ def test_executions_spread_over_the_partitions_a_worker_reads() -> None:
     assert partition_for(member, "claude", ids[0]) == partition_for(member, "claude", ids[0])
     assert len({partition_for(member, "claude", ids[0], again) for again in range(3)}) == 3
     assert partition_for(member, "gemini", ids[0]) is None
+
+
+@pytest.mark.parametrize("taken", [{}, {("a", "claude"): 1}, {("a", "claude"): 2, ("b", "claude"): 5}])
+@pytest.mark.parametrize(
+    "beats", [(), (beat("a"),), (beat("a"), beat("b", offer={"held": 1})), (beat("a", draining=True),)]
+)
+@pytest.mark.parametrize("fallback", [{}, {"claude": "own"}])
+def test_as_many_slots_are_free_as_can_be_chosen(
+    taken: dict[tuple[str, str], int], beats: tuple[WorkerHeartbeat, ...], fallback: dict[str, str]
+) -> None:
+    place = placement(*beats, taken=taken, fallback=fallback, fallback_slots=3)
+    placed: dict[tuple[str, str], int] = {}
+    while chosen := choose(place, "claude", placed):
+        placed[(chosen, "claude")] = placed.get((chosen, "claude"), 0) + 1
+    assert free_slots(place, "claude") == sum(placed.values())

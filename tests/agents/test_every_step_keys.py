@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from elexirion.agents.orchestrator.run_plan import plan_of
-from elexirion.agents.plan import StepPlan
+from elexirion.agents.orchestrator.run_plan import TryLimits, plan_of
+from elexirion.agents.plan import Loop, StepPlan
 from elexirion.events.step import StepSkipped
 from elexirion.pipelines.idle_keys import idle_keys
 from elexirion.pipelines.loader import load
@@ -74,7 +74,7 @@ def _text(kind: str, keys: str, more: str) -> str:
 
 
 def _plan(kind: str, keys: str, more: str) -> StepPlan:
-    return plan_of(load(_text(kind, keys, more), "p.yaml").pipeline, 3).steps[1]
+    return plan_of(load(_text(kind, keys, more), "p.yaml").pipeline, TryLimits()).steps[1]
 
 
 def test_every_type_is_looked_at() -> None:
@@ -188,7 +188,7 @@ async def test_a_result_stands_in_its_file(kind: str, keys: str, house: House) -
 def test_a_key_without_effect_warns(kind: str, keys: str) -> None:
     values = {
         "timeout": "1s", "timeout_ms": "1", "timeout_seconds": "1", "retry": "{max_attempts: 2}", "cache": "true",
-        "fallback": "[haiku]", "streaming": "false", "output_to_file": "x", "output_schema": "{type: object}",
+        "fallback": "[gemini]", "streaming": "false", "output_to_file": "x", "output_schema": "{type: object}",
     }  # fmt: skip
     found = load(_text(kind, keys, "description: x"), "p.yaml")
     idle = idle_keys(found.pipeline.steps[1])
@@ -206,4 +206,14 @@ def test_a_key_with_its_usual_value_warns_of_nothing() -> None:
 def test_a_child_run_is_tried_once_unless_its_step_says_otherwise(own: str, attempts: int) -> None:
     child = "pipeline: {name: inner, steps: [{name: say, type: test_echo, value: 1}]}"
     text = f"name: p\ndefaults: {{retry: {{max_attempts: 5}}}}\nsteps:\n  - {{name: c, type: pipeline, {child}{own}}}\n"
-    assert plan_of(load(text, "p.yaml").pipeline, 3).steps[0].retry.max_attempts == attempts
+    assert plan_of(load(text, "p.yaml").pipeline, TryLimits()).steps[0].retry.max_attempts == attempts
+
+
+@pytest.mark.parametrize(("setting", "most"), [(3, 3), (1, 1), (0, None)])
+def test_how_many_workers_a_step_may_take_along_is_a_setting_and_0_switches_the_rule_off(
+    setting: int, most: int | None
+) -> None:
+    text = f"name: p\nsteps:\n  - {{name: loop, type: for_loop, over: [1], {INNER}}}\n"
+    planned = plan_of(load(text, "p.yaml").pipeline, TryLimits(crashes=setting)).steps[0]
+    assert isinstance(planned.within, Loop)
+    assert [planned.most_crashes, planned.within.steps[0].most_crashes] == [most, most]

@@ -219,6 +219,30 @@ async def test_drain_lets_a_step_end_that_is_quick_enough() -> None:
     assert broker.types() == ["StepStarted", "StepCompleted"]
 
 
+async def test_drain_releases_at_once_what_waits_for_its_turn() -> None:
+    broker, probe = Broker(), Probe()
+    executor = executor_of(broker, probe, slots=1)
+    executor.accept(execute(1))
+    executor.accept(execute(2))
+    await until(lambda: probe.started)
+    draining = asyncio.create_task(executor.drain(5.0))
+    await until(lambda: broker.of("StepReleased"))
+    assert executor.held_ids() == ("run-1/s#1",)
+    probe.gate.set()
+    assert await draining == ("run-1/s#2",)
+    assert probe.started == ["run-1/s#1"]
+
+
+async def test_a_release_that_is_not_acknowledged_holds_up_no_other() -> None:
+    broker, probe = Broker(lambda record: RequestTimedOutError() if "#1/released" in record.id else None), Probe()
+    executor = executor_of(broker, probe)
+    executor.accept(execute(1))
+    executor.accept(execute(2))
+    await until(lambda: len(probe.started) == 2)
+    await executor.drain(0.01)
+    assert [record.id for record in broker.of("StepReleased")] == ["run-1/s#1/released", "run-1/s#2/released"]
+
+
 # Until it is acknowledged -------------------------------------------------------------------------------
 
 
@@ -264,7 +288,11 @@ async def test_a_result_too_large_for_a_record_becomes_a_failure() -> None:
     assert (said.usage, said.cost_usd) == (spent, 0.25)
 
 
-@pytest.mark.parametrize("result", [object(), {"a": object()}, "\ud800", 2**70], ids=repr)
+@pytest.mark.parametrize(
+    "result",
+    [object(), {"a": object()}, "\ud800", 2**70],
+    ids=["an object", "an object inside", "half a character", "a large number"],
+)
 async def test_a_result_that_is_no_json_becomes_a_failure(result: Any) -> None:
     failure = await failure_of(returns(Outcome(result)))
     assert "cannot be recorded" in failure.message

@@ -4,19 +4,21 @@ from typing import Any
 
 import pytest
 from elexirion.agents.decide import Lost
-from elexirion.agents.orchestrator.losses import UNLISTED_BEATS, lost, runs_with_losses
+from elexirion.agents.orchestrator.losses import UNLISTED_BEATS, UNREAD_BEATS, lost, runs_with_losses
 from elexirion.agents.orchestrator.open_executions import OpenExecution, OpenExecutions
+from elexirion.events.identifiers import worker_of
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat, WorkerLeft
 from elexirion.projections.fleet import Fleet, advance, expect, heartbeat, left
 
 LEASE, GAP = 10.0, 3.0
-WORKER, OWN = "w1.aaaa", "o1.bbbb"
+WORKER, OTHER, OWN = "w1.aaaa", "w2.cccc", "o1.bbbb"
 
 
-def beat(fleet: Fleet, number: int = 1, partitions: tuple[int, ...] = (0,)) -> Fleet:
+def beat(fleet: Fleet, number: int = 1, partitions: tuple[int, ...] = (0,), incarnation: str = WORKER) -> Fleet:
     offer = LaneOffer(lane="local", partitions=partitions, slots=1)
     data = WorkerHeartbeat(
-        worker_id="w1", incarnation=WORKER, number=number, roles=("lanes",), lanes=(offer,), held=()
+        worker_id=worker_of(incarnation), incarnation=incarnation, number=number, roles=("lanes",), lanes=(offer,),
+        held=(),
     )  # fmt: skip
     return heartbeat(fleet, data)
 
@@ -69,9 +71,20 @@ def test_silence_of_the_broker_is_nobodys_fault() -> None:
 
 
 def test_a_worker_that_dropped_the_lane_and_does_not_list_it_loses_it_after_some_beats() -> None:
-    fleet = beat(Fleet(), partitions=())
+    fleet = beat(beat(Fleet(), partitions=()), incarnation=OTHER)
     assert why(fleet, unlisted=UNLISTED_BEATS - 1) is None
     assert why(fleet, unlisted=UNLISTED_BEATS) == Lost("lane_dropped")
+
+
+def test_while_all_workers_join_their_group_anew_an_execution_is_waited_for() -> None:
+    fleet = beat(beat(Fleet(), partitions=()), partitions=(), incarnation=OTHER)
+    assert why(fleet, unlisted=UNREAD_BEATS - 1) is None
+    assert why(fleet, unlisted=UNREAD_BEATS) == Lost("lane_dropped")
+
+
+def test_a_silent_reader_of_the_lane_is_nobody_who_could_take_it() -> None:
+    fleet = beat(after(beat(Fleet(), incarnation=OTHER), 11), partitions=())
+    assert why(fleet, unlisted=UNLISTED_BEATS) is None
 
 
 def test_an_execution_that_is_not_listed_is_not_lost_while_the_worker_reads_the_lane() -> None:

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 from elexirion.agents.orchestrator import run_supervisor
-from elexirion.agents.orchestrator.run_supervisor import RunSupervisor
+from elexirion.agents.orchestrator.run_supervisor import GivenUp, RunSupervisor
 
 from tests.agents.desk_of_one import MemoryDesk, Plans
 from tests.agents.working import until
 
 GOOD, BAD = "good", "bad"
+
+BOOM = "working on the run crashed again and again: ValueError: boom"
 
 
 class Stage:
@@ -25,9 +27,9 @@ class Stage:
         self.runs = RunSupervisor(self.desk, self.plans, self._quarantine)
         self.desk.wake = self.runs.wake
 
-    async def _quarantine(self, run_id: str, reason: BaseException) -> None:
+    async def _quarantine(self, run_id: str, given_up: GivenUp) -> None:
         await self.slowly.wait()
-        self.quarantined.append((run_id, str(reason)))
+        self.quarantined.append((run_id, given_up.reason))
 
     def break_bad(self) -> None:
         def trouble(run_id: str) -> None:
@@ -50,8 +52,8 @@ async def test_a_run_that_crashes_is_set_aside_and_its_neighbour_ends_well(stage
     stage.runs.wake(BAD)
     stage.runs.wake(GOOD)
     await until(lambda: stage.quarantined and stage.desk.status(GOOD) == "completed")
-    assert stage.quarantined == [(BAD, "boom")]
-    assert stage.runs.given_up == {BAD: "ValueError: boom"}
+    assert stage.quarantined == [(BAD, BOOM)]
+    assert stage.runs.given_up == {BAD: GivenUp(BOOM, 4)}
     assert stage.runs.ids() == [GOOD]
 
 
@@ -65,7 +67,7 @@ async def test_a_quarantine_that_takes_time_is_not_cut_off_by_the_end_of_its_uni
         await asyncio.sleep(0)
     assert asyncio.all_tasks() & unit_tasks
     stage.slowly.set()
-    await until(lambda: stage.quarantined == [(BAD, "boom")])
+    await until(lambda: stage.quarantined == [(BAD, BOOM)])
 
 
 async def test_a_run_that_was_set_aside_is_not_worked_on_again_but_said_again(stage: Stage) -> None:
@@ -124,3 +126,38 @@ async def test_a_run_discarded_while_it_starts_leaves_no_task_behind(stage: Stag
         await asyncio.sleep(0)
     stage.runs.discard(GOOD)
     await until(lambda: len(asyncio.all_tasks()) == before)
+
+
+async def test_a_run_whose_log_cannot_be_folded_is_quarantined_and_decides_nothing_more(stage: Stage) -> None:
+    stage.runs.wake(BAD)
+    await until(lambda: stage.runs.unit(BAD))
+    for _ in range(2):
+        stage.runs.set_aside(BAD, "StepCompleted at offset 7 could not be folded: KeyError")
+    assert stage.runs.unit(BAD) is None
+    stage.runs.wake(GOOD)
+    await until(lambda: stage.quarantined and stage.desk.status(GOOD) == "completed")
+    assert set(stage.quarantined) == {(BAD, "StepCompleted at offset 7 could not be folded: KeyError")}
+    assert stage.runs.given_up[BAD].crashes == 1
+
+
+async def test_a_run_that_is_to_be_woken_soon_is_woken_without_anybody_else(stage: Stage) -> None:
+    stage.runs.wake_soon(GOOD)
+    assert stage.runs.ids() == []
+    await until(lambda: stage.desk.status(GOOD) == "completed")
+
+
+async def test_whatever_wakes_a_run_before_makes_up_for_soon(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[str] = []
+    monkeypatch.setattr(RunSupervisor, "wake", lambda runs, run_id: woken.append(run_id))
+    soon = RunSupervisor(stage.desk, stage.plans, stage._quarantine)
+    soon.wake_soon(GOOD)
+    soon.wake_soon(GOOD)
+    soon.wake_soon(BAD)
+    soon.discard(BAD)
+    await until(lambda: woken)
+    monkeypatch.undo()
+    soon.wake_soon(GOOD)
+    soon.wake(GOOD)
+    assert soon._soon == {}
+    assert woken == [GOOD]
+    await soon.stop()

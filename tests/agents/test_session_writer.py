@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 from elexirion.agents.orchestrator.answering import RunPlans
-from elexirion.agents.orchestrator.run_plan import plan_of
+from elexirion.agents.orchestrator.run_plan import TryLimits, plan_of
 from elexirion.agents.orchestrator.session_log import SessionLog, SessionUnreadableError
 from elexirion.agents.orchestrator.session_writer import SessionWriter
 from elexirion.agents.plan import RunPlan
@@ -49,7 +49,7 @@ class World:
     def plan(self, state: RunState) -> RunPlan:
         if not self.plannable:
             raise ValueError("the definition cannot be read")
-        return plan_of(PIPELINE, 3)
+        return plan_of(PIPELINE, TryLimits())
 
     async def decided(self, run_id: str, command_id: str) -> bool:
         if not self.readable:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncGenerator
 
 import pytest
-from aiokafka.errors import RequestTimedOutError
+from aiokafka.errors import OutOfOrderSequenceNumber, RequestTimedOutError
 from elexirion.agents.providers.port import (
     Feature,
     ProviderCall,
@@ -87,12 +87,31 @@ async def test_a_call_waits_for_the_acknowledgement_of_its_request() -> None:
 
 
 async def test_a_request_that_cannot_be_recorded_is_not_made() -> None:
-    broker = Broker(lambda record: RequestTimedOutError())
+    broker = Broker(lambda record: OutOfOrderSequenceNumber())
     model = Model(broker, RESULT)
     io = io_of(broker, model)
     with pytest.raises(StepError, match="the call was not made"):
         await io.call(asked(io))
     assert model.log_at_call is None
+
+
+async def test_a_call_waits_for_a_broker_that_is_away_and_fails_nothing() -> None:
+    refusals = iter([RequestTimedOutError(), RequestTimedOutError()])
+    broker = Broker(lambda record: next(refusals, None))
+    model = Model(broker, RESULT)
+    io = io_of(broker, model)
+    assert await io.call(asked(io)) == RESULT
+    assert broker.types() == ["ProviderRequested"] * 3 + ["ProviderResponded"]
+    assert len({record.id for record in broker.of("ProviderRequested")}) == 1
+
+
+async def test_a_chunk_waits_for_a_broker_that_is_away() -> None:
+    refusals = iter([RequestTimedOutError()])
+    broker = Broker(at_once=lambda record: next(refusals, None))
+    io = io_of(broker)
+    await io.chunk("text")
+    await io.settle()
+    assert [chunk.raw["n"] for chunk in broker.sent] == [1]
 
 
 async def test_chunks_are_numbered_counted_and_hashed() -> None:

@@ -25,7 +25,12 @@ CONFINED: Final[dict[str, tuple[str, ...]]] = {
 }
 
 # Decisions are functions of their arguments: neither they nor anything of ours that they import reaches these.
-PURE: Final = ("elexirion.agents.decide", "elexirion.agents.dispatch", "elexirion.agents.resilience")
+PURE: Final = (
+    "elexirion.agents.decide",
+    "elexirion.agents.decisions",
+    "elexirion.agents.dispatch",
+    "elexirion.agents.resilience",
+)
 IMPURE: Final = frozenset({"faust", "mode", "httpx", "httpx_sse", "asyncio", "aiokafka"})
 
 

@@ -43,8 +43,7 @@ def test_records_outlive_a_restart_at_the_same_port(home: Home) -> None:
     asyncio.run(_create_and_write(first.bootstrap, b"kept"))
 
     assert stop(home) == Stopped(first.pid, forced=False)
-    # This process is the broker's parent and reaps it later: until then an ended one is a zombie.
-    assert not psutil.pid_exists(first.pid) or psutil.Process(first.pid).status() == psutil.STATUS_ZOMBIE
+    assert ends_within(first.pid, 0)
     assert status(home) == NotRunning(first.port)
 
     found = find_broker(None, home)
@@ -101,7 +100,7 @@ def test_a_stuck_broker_is_reported_as_silent_and_killed_by_stop(home: Home) -> 
     assert status(home) == Silent(running.pid, running.port)
 
     assert stop(home, settings=BrokerSettings(stop_timeout_s=0.5)) == Stopped(running.pid, forced=True)
-    assert not psutil.pid_exists(running.pid)
+    assert ends_within(running.pid, 0)
 
 
 def test_the_tests_broker_ends_with_a_killed_test_session() -> None:

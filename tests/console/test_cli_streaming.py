@@ -16,7 +16,9 @@ from tests.serving import CommandLine
 
 TELLING = """\
 name: telling
-steps: [{name: tale, type: test_echo, value: x, chunks: [begin-, middle-, end-], delay_ms: 4500}]
+steps:
+  - {name: tale, type: test_echo, value: x, chunks: [begin-, middle-, end-], delay_ms: 1500}
+  - {name: enough, type: approval, message: Enough?}
 """
 BESIDE = """\
 name: beside
@@ -37,6 +39,7 @@ def test_a_pipe_has_the_first_text_while_the_run_goes_on_and_the_table_last(serv
         assert "middle-" not in seen
         assert process.poll() is None
         assert served.json("show", "telling")["status"] == "running"
+        served("signal", "telling", "approve", "--step", "enough")
         rest, _ = process.communicate(timeout=WITHIN_S)
     finally:
         process.kill()

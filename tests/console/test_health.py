@@ -12,7 +12,10 @@ import pytest
 
 from tests.agents.telemetry.test_http_endpoint import Pages
 
-CHECKS = {"kafka", "database", "claude_api", "gemini_api", "memory", "process_count", "disk", "log_lag"}
+CHECKS = {
+    "kafka", "database", "claude_api", "gemini_api", "openai_api", "memory", "process_count", "disk", "log_lag",
+    "circuits",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -206,8 +206,9 @@ def test_runs_lists_the_newest_first_and_selects(served: CommandLine) -> None:
 
 def test_an_unknown_run_is_told_with_ids_that_look_like_it(served: CommandLine) -> None:
     served.json("run", served.file("fine.yaml", ASKING % "elks"), "--offline", "--run-id", "summer-report")
-    for verb in ("show", "cancel"):
-        error = served.json(verb, "sumer-report", code=2)["error"]
+    for words in (("show",), ("cancel",), ("signal", "approve")):
+        verb, *more = words
+        error = served.json(verb, "sumer-report", *more, code=2)["error"]
         assert error["kind"] == "unknown_run"
         assert error["near"][0] == "summer-report"
     assert served("export", "sumer-report").returncode == 2

@@ -25,7 +25,7 @@ from tests.serving import ROOT, CommandLine
 
 VERBS = (
     "run", "dev", "worker", "topics", "validate", "graph", "schema", "runs", "show", "watch",
-    "explain", "replay", "export", "cancel",
+    "explain", "replay", "export", "cancel", "pause", "resume", "signal", "retry", "fork",
 )  # fmt: skip
 
 TWO_ERRORS = """\
@@ -235,3 +235,13 @@ def test_keys_are_asked_for_steps_inside_of_others_too(tmp_path: Path) -> None:
     file = tmp_path / "nested.yaml"
     file.write_text(NESTED)
     assert lanes_of([load_file(file)]) == {"gemini", "claude", "openai"}
+
+
+def test_the_lanes_of_fallbacks_need_their_keys_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    steps = (
+        "- {name: a, type: claude, prompt: x, fallback: [gemini/flash]}",
+        "- {name: b, type: parallel_claude, parallel_tasks: [{id: x, prompt: y}], fallback: [{provider: openai}]}",
+    )
+    file.write_text("name: p\nsteps:\n" + "".join(f"  {step}\n" for step in steps))
+    assert lanes_of([load_file(file)]) == {"claude", "gemini", "openai"}

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 from aiokafka import AIOKafkaProducer
 from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.agents.kafka.topic_admin import ensure_topics
@@ -53,6 +54,14 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
 
+    def kill_all(self) -> None:
+        """kill -9 for it and for what it started: a worker that is supervised lives longer than its parent."""
+        started = psutil.Process(self.process.pid).children(recursive=True)
+        self.kill()
+        for one in started:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+
     @property
     def alive(self) -> bool:
         """Whether it runs (a frozen one does)."""
@@ -87,25 +96,34 @@ class Cluster:
     ) -> None:
         for worker in self.workers.values():
             if worker.alive:
-                worker.kill()
+                worker.kill_all()
 
     def start(
-        self, name: str, roles: str = "lanes,orchestrator", lanes: str = ",".join(LANES), **settings: str
-    ) -> WorkerProcess:
-        """Start a worker; `settings` are environment variables."""
+        self, name: str, roles: str = "lanes,orchestrator", lanes: str = ",".join(LANES),
+        more: tuple[str, ...] = (), **settings: str,
+    ) -> WorkerProcess:  # fmt: skip
+        """Start a worker; `more` are further words of its command, `settings` environment variables."""
+        command = ("worker", *more, "--roles", roles, *(("--lanes", lanes) if "lanes" in roles else ()))
+        served = tuple(lanes.split(",")) if "lanes" in roles else ()
+        return self._start(name, command, tuple(roles.split(",")), served, settings)
+
+    def start_dev(self, name: str, **settings: str) -> WorkerProcess:
+        """Start `elexirion dev`, which serves all roles and lanes."""
+        return self._start(name, ("dev",), ("lanes", "orchestrator"), LANES, settings)
+
+    def _start(
+        self, name: str, command: tuple[str, ...], roles: tuple[str, ...], lanes: tuple[str, ...],
+        settings: dict[str, str],
+    ) -> WorkerProcess:  # fmt: skip
         assert name not in self.workers or not self.workers[name].alive, f"{name} is running"
         log = self._folder / f"{name}.log"
-        environment = self._settings() | {"ELEXIRION_WORKER_ID": name} | settings
-        command = [*CLI, "worker", "--roles", roles]
-        if "lanes" in roles:
-            command += ["--lanes", lanes]
+        environment = self.environment() | {"ELEXIRION_WORKER_ID": name} | settings
         with log.open("ab") as output:
             process = subprocess.Popen(
-                command, cwd=self._folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
+                [*CLI, *command], cwd=self._folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
-        served = tuple(lanes.split(",")) if "lanes" in roles else ()
-        self.workers[name] = WorkerProcess(name, tuple(roles.split(",")), served, log, process)
+        self.workers[name] = WorkerProcess(name, roles, lanes, log, process)
         return self.workers[name]
 
     async def ready(self, tape: Tape, *workers: WorkerProcess) -> None:
@@ -144,21 +162,31 @@ class Cluster:
 
     async def show(self, run_id: str) -> dict[str, Any]:
         """What `elexirion show` says of the run."""
-        process = await asyncio.create_subprocess_exec(
-            *CLI, "show", run_id, "--json", cwd=self._folder, env=self._settings(),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), 30)
-        assert process.returncode == 0, err.decode()
+        return await self.call("show", run_id)
+
+    async def call(self, *words: str) -> dict[str, Any]:
+        """The document that a command prints with `--json`; it has to succeed."""
+        code, out, err = await self.command_line(*words, "--json")
+        assert code == 0, err
         said: dict[str, Any] = json.loads(out)
         return said
+
+    async def command_line(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code, output and error output of `elexirion` with these arguments."""
+        process = await asyncio.create_subprocess_exec(
+            *CLI, *arguments, cwd=self._folder, env=self.environment(),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
 
     def show_logs(self) -> None:
         """Print the end of every log; pytest shows it with the failure."""
         for worker in self.workers.values():
             print(f"--- {worker.name} (exit code {worker.process.poll()})\n{worker.last_lines()}")
 
-    def _settings(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """The environment of the cluster's processes: this cluster, and nothing set on this machine."""
         place = {"ELEXIRION_KAFKA": self.bootstrap, "ELEXIRION_TOPIC_PREFIX": self.topics.prefix}
         home = {"ELEXIRION_HOME": str(self._folder / "home"), "PYTHONUNBUFFERED": "1"}

@@ -24,10 +24,14 @@ def providers(stub_process: StubServer) -> dict[str, str]:
     }
 
 
+PATIENT = {"ELEXIRION_CIRCUIT_THRESHOLD": "1000"}
+"""For clusters that several tests share: calls that one of them lets fail open no circuit for the others."""
+
+
 @pytest.fixture(scope="session")
 def standing(kafka: str, providers: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers with all roles."""
-    with Cluster(kafka, tmp_path_factory.mktemp("standing"), providers) as cluster:
+    with Cluster(kafka, tmp_path_factory.mktemp("standing"), providers | PATIENT) as cluster:
         asyncio.run(_two_workers(cluster))
         yield cluster
 

@@ -40,12 +40,13 @@ class Seen:
 
 
 class Tape:
-    """Reads events, chunks, workers and dead letters in the background; `until` waits for what shall be there."""
+    """Reads what the topics say in the background; `until` waits for what shall be there."""
 
     def __init__(self, bootstrap: str, topics: Topics) -> None:
         self.events: list[Seen] = []
         self.chunks: list[Seen] = []
         self.workers: list[Seen] = []
+        self.providers: list[Seen] = []
         self.dead_letters: list[dict[str, Any]] = []
         self._bootstrap = bootstrap
         self._topics = topics
@@ -157,7 +158,8 @@ class Tape:
     # -- reading
 
     async def _seek_to_first(self) -> None:
-        topics = (self._topics.events, self._topics.chunks, self._topics.workers, self._topics.dead_letters)
+        own = self._topics
+        topics = (own.events, own.chunks, own.workers, own.providers, own.dead_letters)
         known = await self._consumer._client.fetch_all_metadata()
         tps = [TopicPartition(topic, p) for topic in topics for p in known.partitions_for_topic(topic) or ()]
         self._consumer.assign(tps)
@@ -186,7 +188,8 @@ class Tape:
             message.topic, message.partition, message.offset, decode(message.value), author, time.monotonic(),
             message,
         )  # fmt: skip
-        tracks = {self._topics.events: self.events, self._topics.chunks: self.chunks}
+        own = self._topics
+        tracks = {own.events: self.events, own.chunks: self.chunks, own.providers: self.providers}
         tracks.get(message.topic, self.workers).append(seen)
 
     def _last_events(self) -> str:

@@ -37,6 +37,7 @@ PROVIDERS: dict[ProviderName, str] = {
     "openai": "OPENAI_API_KEY",
 }
 PROMPT, RESULT = f"canary-prompt-{MARK}", f"canary-result-{MARK}"
+CANARIES = {**KEYS, "prompt": PROMPT, "result": RESULT}
 # Values of records that people read as the reason of something.
 REASONS = frozenset({"message", "reason", "where", "error", "skip_reason"})
 
@@ -85,6 +86,25 @@ FAILING = {
     '[{operation: map, field: x, expression: "round(row.x) * 2"}]}',
     "web": '{name: bad, type: http, url: "https://api.example.org/{{ inputs.said }}?q={{ inputs.said }}"}',
 }
+# A failed call of each kind; where there is a sentence, it quotes what was sent, whole and in part.
+QUOTING = f"for {PROMPT} fail or {PROMPT[:18]} or {PROMPT.upper()} got {RESULT}"
+FAULTS = {
+    "rate_limited": Answer(status=429, error_message=QUOTING),
+    "overloaded": Answer(status=529, error_message=QUOTING),
+    "auth": Answer(status=401, error_message=QUOTING),
+    "budget": Answer(status=402, error_message=QUOTING),
+    "invalid_request": Answer(status=400, error_message=QUOTING, headers={"request-id": f"req-{PROMPT}"}),
+    "context_length": Answer(status=400, error_message=f"prompt is too long: {QUOTING}"),
+    "content_filtered": Answer(chunks=(RESULT,), stop_reason="refusal"),
+    "cut_stream": Answer(chunks=(RESULT, "b"), cut_after_chunk=1),
+    "bad_response": Answer(chunks=(RESULT, "b"), malformed_after_chunk=1, malformed="utf8"),
+    "timeout_total": Answer(chunks=(RESULT, "b"), hold_before_chunk=2, hold="for ever"),
+}
+FAILING |= {
+    kind: f'{{name: bad, type: claude, prompt: "{PROMPT} fail with {kind}.", timeout_seconds: 2, '
+    "retry: {max_attempts: 1}}"
+    for kind in FAULTS
+}
 NO_COMMANDS = (
     f"{PROMPT} is no JSON".encode(),
     orjson.dumps({"type": "StartRun", "id": "x", "run_id": "y", "data": {"pipeline": [PROMPT]}}),
@@ -104,6 +124,7 @@ class Left:
     metrics: str
     health: str
     traces: str
+    cli: str
 
     def spoken(self) -> Iterator[tuple[str, str]]:
         """What records say of failures, rejections and what could not be read, each with where it stands."""
@@ -139,6 +160,8 @@ def left(kafka: str, stub_process: StubServer, tmp_path_factory: pytest.TempPath
         "ELEXIRION_FUNCTIONS": "tests.agents.callables:look_up,tests.agents.callables:explode",
         "ELEXIRION_HTTP_PORT": "0", "OTEL_BSP_SCHEDULE_DELAY": "100", "ELEXIRION_LOG_LEVEL": "info",
         "PYTHONPATH": str(ROOT),
+        # So many failures at once would open the model's circuit, and the kinds that come last would not be seen.
+        "ELEXIRION_CIRCUIT_THRESHOLD": "0",
     }  # fmt: skip
     stub_process.script(*_rules())
     with Cluster(kafka, folder, environment) as cluster:
@@ -154,6 +177,7 @@ def _rules() -> list[Rule]:
         Rule(contains="break off", answer=Answer(
             chunks=(RESULT, " and"), error_after_chunk=1, error_message=f"{PROMPT} break off"
         )),
+        *(Rule(contains=f"fail with {kind}.", answer=answer) for kind, answer in FAULTS.items()),
         Rule(contains="use tools", nth=1, answer=Answer(chunks=(RESULT,), functions=(read, bash))),
         Rule(contains="call a function", nth=1, answer=Answer(chunks=(), functions=(function,))),
         Rule(answer=Answer(chunks=(RESULT[:7], RESULT[7:]), thinking="")),
@@ -172,21 +196,22 @@ async def _left(cluster: Cluster, folder: Path) -> Left:
     async with cluster.tape() as tape, cluster.publisher() as publisher, collector() as traces:
         worker = cluster.start("canary", ELEXIRION_OTLP_ENDPOINT=traces.url)
         await cluster.ready(tape, worker)
-        ends = await _everything(tape, publisher)
+        ids, ends = await _everything(tape, publisher)
         url = _address(worker)
         async with httpx.AsyncClient(verify=False, trust_env=False) as client:
             metrics = (await client.get(f"{url}/metrics")).text
             health = (await client.get(f"{url}/readyz")).text
         await _until_traced(traces)
+    cli = await _explained(cluster, [ids[kind] for kind in ("refused", "auth", "budget", "cut_stream")])
     records = await _records(cluster)
     worker.process.terminate()
     await worker.ended(40)
     said = b"\n".join(traces.requests).decode(errors="replace")
-    return Left(records, ends, worker.log.read_text(errors="replace"), metrics, health, said)
+    return Left(records, ends, worker.log.read_text(errors="replace"), metrics, health, said, cli)
 
 
-async def _everything(tape: Tape, publisher: Publisher) -> dict[str, str]:
-    """Publish all of it; how each run ended."""
+async def _everything(tape: Tape, publisher: Publisher) -> tuple[dict[str, str], dict[str, str]]:
+    """Publish all of it; the id of each run, and how it ended."""
     runs = {"asking": ASKING, "tools": TOOLS, "typed": INPUT}
     runs |= {name: f"name: {name}\nsteps:\n  - {step}\n" for name, step in FAILING.items()}
     inputs = {"said": RESULT, "values": {"a": RESULT}, "rows": [{"x": RESULT}], "count": f"{PROMPT} is no number"}
@@ -197,7 +222,15 @@ async def _everything(tape: Tape, publisher: Publisher) -> dict[str, str]:
         await publisher.raw(value, b"nobody")
     ends = {name: (await tape.end_of(id, 40)).type for name, id in ids.items()}
     await tape.until(lambda: len(tape.dead_letters) >= 3, 20, "what is no command is buried")
-    return ends
+    return ids, ends
+
+
+async def _explained(cluster: Cluster, ids: list[str]) -> str:
+    """What the command line says of runs that failed: the list of them, and why each did."""
+    said = await cluster.command_line("runs", "--all")
+    for id in ids:
+        said += await cluster.command_line("explain", id)
+    return "\n".join(text for text in said if isinstance(text, str))
 
 
 async def _until_traced(traces: Collector) -> None:
@@ -235,6 +268,8 @@ def test_the_runs_went_the_ways_they_were_meant_to_go(left: Left) -> None:
     assert "HOME=" in events, "the tool Bash showed its environment"
     assert "canary" in left.logs
     assert "pipeline_steps_total" in left.metrics
+    assert [kind for kind in FAULTS if f'"kind":"{kind}"' not in events] == []
+    assert all(kind in left.cli for kind in ("req_stub", "auth", "budget"))
 
 
 def test_no_key_is_in_any_record_of_any_topic(left: Left) -> None:
@@ -245,15 +280,15 @@ def test_no_key_is_in_any_record_of_any_topic(left: Left) -> None:
     assert not found
 
 
-@pytest.mark.parametrize("place", ["logs", "metrics", "health", "traces"])
-@pytest.mark.parametrize("canary", [*KEYS.values(), PROMPT, RESULT])
+@pytest.mark.parametrize("place", ["logs", "metrics", "health", "traces", "cli"])
+@pytest.mark.parametrize("canary", CANARIES.values(), ids=CANARIES.keys())
 def test_no_canary_is_in_what_operators_see(left: Left, place: str, canary: str) -> None:
     lines = str(getattr(left, place)).splitlines()
     assert lines
     assert [line for line in lines if canary in line] == []
 
 
-@pytest.mark.parametrize("canary", [*KEYS.values(), PROMPT, RESULT])
+@pytest.mark.parametrize("canary", CANARIES.values(), ids=CANARIES.keys())
 def test_no_canary_is_in_the_words_about_a_failure(left: Left, canary: str) -> None:
     spoken = list(left.spoken())
     assert len(spoken) > len(FAILING)

@@ -78,6 +78,9 @@ async def test_an_approval_is_answered_with_the_pages_command(page: Page, tape: 
     run = f"hello-3-{page._suffix}"
     await publisher.start(run, {"name": "release", "steps": [{"name": "release", "type": "approval"}]})
     await tape.event(run, "ApprovalRequested")
+    await _shell(page.block("Pause a run"))
+    await tape.event(run, "RunPaused")
+    await tape.event(run, "RunResumed")
     await _shell(page.block("Answer an approval"))
     end = await tape.completed(run)
     assert end.raw["result"]["value"]["decision"] == "approved"

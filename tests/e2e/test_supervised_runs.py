@@ -1,4 +1,4 @@
-"""Runs go on while processes drain, end, come back or are missing, and while the broker is away."""
+"""Runs go on while processes end, come back or are missing, and while the broker is away."""
 
 from __future__ import annotations
 
@@ -28,43 +28,6 @@ def waiting(*delays_ms: int) -> str:
     return "\n".join(["name: waiting", "steps:", *steps, ""])
 
 
-async def test_a_draining_worker_releases_its_step_and_another_takes_it_at_once(cluster: Cluster) -> None:
-    async with cluster.tape() as tape, cluster.publisher() as publisher:
-        await _two(cluster, tape, ELEXIRION_DRAIN_S="1")
-        run, first = await _in_a_step(tape, publisher, waiting(6000))
-        leaving = cluster.workers[first.incarnation.rpartition(".")[0]]
-        leaving.signal(signal.SIGTERM)
-        sent = time.monotonic()
-        released = await tape.event(run, "StepReleased", 10)
-        again = await tape.until(lambda: tape.accepted(run, "StepStarted")[1:], 10, "the step starts again")
-        restarted = next(s for s in tape.named(run, "StepStarted") if s.record.id == again[0].id)
-        print(
-            f"SIGTERM to release: {released.arrived - sent:.2f} s (drain 1 s), "
-            f"release to restart: {restarted.arrived - released.arrived:.3f} s"
-        )
-        assert restarted.arrived - released.arrived <= 2.0
-        assert again[0].raw["incarnation"] != first.incarnation
-        await tape.completed(run)
-        state = tape.state(run)
-        closed = [e.closed_by for e in state.executions.values()]
-        assert closed == ["released", "completed"]
-        assert [e.attempt for e in state.executions.values()] == [1, 1]
-        assert await leaving.ended(15) == 0
-
-
-async def test_a_draining_worker_lets_a_step_end_that_can(cluster: Cluster) -> None:
-    async with cluster.tape() as tape, cluster.publisher() as publisher:
-        await _two(cluster, tape, ELEXIRION_DRAIN_S="20")
-        run, first = await _in_a_step(tape, publisher, waiting(3000, 0))
-        leaving = cluster.workers[first.incarnation.rpartition(".")[0]]
-        leaving.signal(signal.SIGTERM)
-        await tape.completed(run)
-        executions = tape.state(run).executions.values()
-        assert [e.closed_by for e in executions] == ["completed", "completed"]
-        assert next(iter(executions)).incarnation == first.incarnation
-        assert await leaving.ended(20) == 0
-
-
 async def test_runs_that_start_while_a_worker_leaves_are_hardly_held_up(cluster: Cluster) -> None:
     async with cluster.tape() as tape, cluster.publisher() as publisher:
         await cluster.ready(tape, cluster.start("decides", roles="orchestrator"))
@@ -84,20 +47,6 @@ async def test_runs_that_start_while_a_worker_leaves_are_hardly_held_up(cluster:
         print(f"runs while a worker leaves: median {sorted(took)[40] * 1000:.0f} ms, longest {max(took):.2f} s")
         assert max(took) <= 3.0
         assert await cluster.workers["leaves"].ended(15) == 0
-
-
-async def test_a_second_signal_ends_a_draining_worker_at_once(cluster: Cluster) -> None:
-    async with cluster.tape() as tape, cluster.publisher() as publisher:
-        worker = cluster.start("only")
-        await cluster.ready(tape, worker)
-        await cluster.deciding(tape)
-        await _in_a_step(tape, publisher, waiting(60_000))
-        worker.signal(signal.SIGTERM)
-        await tape.until(lambda: tape.heartbeats()["only"].draining, 10, "the worker drains")
-        began = time.monotonic()
-        worker.signal(signal.SIGTERM)
-        assert await worker.ended(5) == 128 + signal.SIGTERM
-        assert time.monotonic() - began < 1.0
 
 
 async def test_a_run_goes_on_after_every_process_was_killed_and_started_again(cluster: Cluster) -> None:
@@ -170,8 +119,10 @@ def own_home() -> Iterator[Home]:
             stop(home)
 
 
-async def test_a_run_goes_on_when_the_broker_was_away(own_home: Home, tmp_path: Path) -> None:
-    """The step ends while nobody can be told; its report arrives once the broker is back."""
+@pytest.mark.quiet
+@pytest.mark.parametrize("outage_s", [4, 15])
+async def test_a_run_goes_on_when_the_broker_was_away(own_home: Home, tmp_path: Path, outage_s: float) -> None:
+    """The step ends while nobody can be told; its report arrives once the broker is back, and nobody had to end."""
     port = free_port()
     broker = await asyncio.to_thread(start, own_home, port=port)
     cluster = await asyncio.to_thread(Cluster(broker.bootstrap, tmp_path).__enter__)
@@ -180,11 +131,14 @@ async def test_a_run_goes_on_when_the_broker_was_away(own_home: Home, tmp_path: 
             await _two(cluster, tape)
             run, _ = await _in_a_step(tape, publisher, waiting(1500, 0))
             await asyncio.to_thread(stop, own_home)
-            await asyncio.sleep(4)  # the outage itself: longer than the step
+            await asyncio.sleep(outage_s)  # the outage itself: longer than the step, and than what aiokafka waits
             await asyncio.to_thread(start, own_home, port=port)
             await tape.completed(run, 60)
             state = tape.state(run)
-            assert [e.closed_by for e in state.executions.values()] == ["completed", "completed"]
+            # Where nobody is heard for longer than a worker may begin anything, it declines, and is asked again.
+            closed = [e.closed_by for e in state.executions.values() if e.closed_by != "declined"]
+            assert closed == ["completed", "completed"]
+            assert {seen.record.raw["reason"] for seen in tape.named(run, "StepDeclined")} <= {"fenced"}
             assert all(worker.alive for worker in cluster.workers.values())
             after = run_id("after")
             await publisher.start(after, NO_LANE)

@@ -75,12 +75,13 @@ async def test_a_worker_tells_that_it_is_ready_and_so_does_the_command_line(clus
         answer = await _until_ready(url)
         checks = answer.json()["checks"]
         assert checks.keys() == {
-            "kafka", "database", "claude_api", "gemini_api", "memory", "process_count", "disk", "log_lag", "event_loop",
+            "kafka", "database", "claude_api", "gemini_api", "openai_api", "memory", "process_count", "disk",
+            "log_lag", "event_loop", "circuits",
         }  # fmt: skip
         assert checks["claude_api"]["status"] == "healthy", "the stub answers"
         for words in (["--worker", url], []):
             process = await asyncio.create_subprocess_exec(
-                *CLI, "health", *words, "--json", env=cluster._settings(), stdout=asyncio.subprocess.PIPE
+                *CLI, "health", *words, "--json", env=cluster.environment(), stdout=asyncio.subprocess.PIPE
             )
             out, _ = await process.communicate()
             said = json.loads(out)

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from elexirion.events import commands, provider, run, step, worker
+from elexirion.events import commands, provider, provider_reports, run, schedule, step, worker
+from elexirion.events.carried import Carried, CarriedStep
 from elexirion.events.failure import Failure
 from elexirion.events.record_model import RecordModel
 from elexirion.events.usage import Usage
@@ -28,6 +29,22 @@ RATE_LIMITED = Failure(
     kind="rate_limited", message="too many requests", retry_after_s=7.5, provider="claude", status=429,
     where="review.yaml:12",
 )  # fmt: skip
+REPLAY = commands.Replay(run_id="run-recorded", file="run.jsonl", timing="compressed")
+ALLOWED = step.Allowance(tokens=5000, cost_usd=0.25)
+CARRIED = Carried(
+    steps=(
+        CarriedStep(
+            name="outline", step_type="claude", status="completed", origin="run-before/outline#2", result=LARGE,
+            text_sha256=OTHER_SHA, chunks=12, usage=USED, cost_usd=0.0187, model="sonnet", stop_reason="end_turn",
+            duration_s=4.5, output_file="out/outline.md", failures=1, crashes=1, failure=RATE_LIMITED,
+            skip_reason="none", fallback="simplified_prompt", said=TEXT, ended_because="due", started_at=AT,
+            ended_at=LATER,
+        ),
+    ),
+    variables={"tone": "dry"}, setters={"tone": "outline"},
+)  # fmt: skip
+NIGHTLY = schedule.Schedule(cron="0 2 * * *", timezone="Europe/Berlin", missed="all", overlap="skip")
+FIRED_BY = schedule.FiredBy(schedule_id="nightly", due_at=LATER)
 OF = {"execution_id": EXECUTION, "incarnation": WORKER}
 AT_MODEL = {"provider": "claude", "model": "sonnet"}
 ENDED: dict[str, Any] = {"usage": USED, "cost_usd": 0.0187, "context_hash": SHA}
@@ -35,11 +52,14 @@ ENDED: dict[str, Any] = {"usage": USED, "cost_usd": 0.0187, "context_hash": SHA}
 _DATA: tuple[RecordModel, ...] = (
     commands.StartRun(
         pipeline=PIPELINE, source=SOURCE, inputs={"topic": "tides"}, offline=True, then=(NEXT,),
+        replay_from=REPLAY,
         previous_run_id="run-before", parent=PARENT, tags={"team": "docs"},
+        retry_of="run-before", fork_of="run-before", carried=CARRIED, start_at=LATER, schedule=NIGHTLY,
+        fired_by=FIRED_BY, priority="high",
     ),
     commands.CancelRun(reason="no longer needed"),
-    commands.PauseRun(reason="budget review"),
-    commands.ResumeRun(),
+    commands.PauseRun(reason="budget review", parent_seq=4),
+    commands.ResumeRun(parent_seq=5),
     commands.RetryRun(new_run_id="run-again", from_step="summary"),
     commands.ForkRun(new_run_id="run-fork", from_step="summary", variables={"tone": "dry"}),
     commands.Signal(name="approve", value={"by": "ana"}),
@@ -55,16 +75,28 @@ _DATA: tuple[RecordModel, ...] = (
     run.RunStarted(
         command_id="cmd-1", content_hash=SHA, pipeline_name="review", definition=PIPELINE,
         definition_sha256=OTHER_SHA, inputs={"topic": "tides"}, source=SOURCE, then=(NEXT,),
-        previous_run_id="run-before", parent=PARENT, tags={"team": "docs"},
+        previous_run_id="run-before", parent=PARENT, replay_from=REPLAY, tags={"team": "docs"},
+        retry_of="run-before", fork_of="run-before", carried=CARRIED, start_at=LATER, schedule=NIGHTLY,
+        fired_by=FIRED_BY, priority="high",
+    ),
+    schedule.ScheduleFired(
+        due_at=LATER, fired_run_id="nightly~20260314T092700Z", command_id="nightly/fire/20260314T092700Z"
+    ),
+    schedule.ScheduleSkipped(first_at=AT, due_at=LATER, count=3, because="missed"),
+    run.RunForked(
+        command_id="cmd-1", content_hash=SHA, relation="retry", new_run_id="run-again",
+        start_command_id=f"{RUN}/fork/cmd-1", start=LARGE, from_step="summary", carried=("outline",),
     ),
     step.StepScheduled(
         execution_id=EXECUTION, step="summary", step_type="claude", lane="claude", incarnation=WORKER, attempt=2,
         timeout_s=300.0, input=TEXT, input_hash=SHA, prompt_files=(("prompts/tone.md", OTHER_SHA),),
-        output_file="out/summary.md",
+        output_file="out/summary.md", pipeline="review", tags={"tenant": "acme"}, fallback="gemini/gemini-3.8-flash",
+        allowance=ALLOWED,
     ),
     step.StepSkipped(step="summary", reason="its condition does not hold"),
     step.StepRefused(step="summary", failure=Failure(kind="evaluation", message="`topic` is not defined")),
     step.StepRetryScheduled(step="summary", attempt=2, due_at=LATER, delay_s=7.5, failure=RATE_LIMITED),
+    step.FallbackChosen(step="summary", number=1, fallback="gemini/gemini-3.8-flash", failure=RATE_LIMITED),
     step.StepTimedOut(execution_id=EXECUTION, timeout_s=300.0),
     step.StepOrphaned(execution_id=EXECUTION, incarnation=WORKER, reason="lease_expired", ran_s=3.25),
     run.VariablesSet(step="defaults", values={"tone": "dry", "limits": [1, 2.5]}, scope="session"),
@@ -81,9 +113,9 @@ _DATA: tuple[RecordModel, ...] = (
                         inputs={"input": "text"}, step="child", pipeline=TEXT, source=SOURCE, due_at=LATER),
     run.ChildRunEnded(command_id="cmd-5", child_run_id=f"{RUN}~2", step="child", status="failed", result=LARGE,
                       failure=RATE_LIMITED, usage=USED, cost_usd=0.0187),
-    run.RunPaused(command_id="cmd-3", reason="budget review"),
-    run.RunResumed(command_id="cmd-4"),
-    run.BudgetExceeded(limit="cost_usd", allowed=1.0, used=1.25),
+    run.RunPaused(command_id="cmd-3", reason="budget review", parent_seq=4),
+    run.RunResumed(command_id="cmd-4", parent_seq=5),
+    run.BudgetExceeded(limit="cost_usd", allowed=1.0, used=1.25, audit=True),
     run.RunCompleted(result=TEXT, next_run_id=f"{RUN}~2", **ENDED),
     run.RunFailed(failure=RATE_LIMITED, step="summary", **ENDED),
     run.RunCancelled(command_id="cmd-1", reason="no longer needed", **ENDED),
@@ -92,7 +124,8 @@ _DATA: tuple[RecordModel, ...] = (
     provider.ProviderRequested(call_id=f"{EXECUTION}/1", request_sha256=SHA, **OF, **AT_MODEL),
     provider.ProviderResponded(
         call_id=f"{EXECUTION}/1", usage=USED, cost_usd=0.0187, stop_reason="end_turn", failure=RATE_LIMITED,
-        duration_s=4.2, first_chunk_s=0.6, **OF, **AT_MODEL,
+        duration_s=4.2, first_chunk_s=0.6, first_chunk=3, chunks=12, function_calls=TEXT,
+        replayed_from="run-recorded/summary#1/1", **OF, **AT_MODEL,
     ),
     step.StepCompleted(
         result=LARGE, text_sha256=OTHER_SHA, chunks=12, usage=USED, cost_usd=0.0187, model="sonnet",
@@ -112,6 +145,24 @@ _DATA: tuple[RecordModel, ...] = (
     provider.CacheEntry(request_hash=SHA, written_at=AT, text="Grüße, 世界", usage=USED, cost_usd=0.0187,
                         stop_reason="end_turn", **AT_MODEL),
     provider.LimitLearned(kind="tokens_per_minute", limit=80_000.0, **AT_MODEL),
+    provider_reports.CallReported(
+        call_id=f"{EXECUTION}/1", incarnation=WORKER, outcome="failed", kind="overloaded", retry_after_s=7.5, **AT_MODEL
+    ),
+    provider_reports.UsageReported(
+        call_id=f"{EXECUTION}/1", incarnation=WORKER, scopes=("pipeline:review", "tenant:acme"), tokens=1540,
+        cost_usd=0.0187, **AT_MODEL,
+    ),
+    provider.DayBudgetExceeded(
+        scope="tenant:acme", day=AT.date(), limit="cost_usd", allowed=5.0, used=5.0125, enforced=False
+    ),
+    provider_reports.PermitsAsked(
+        provider="claude", incarnation=WORKER, ask_id=f"{WORKER}/7", calls=4, tokens=1500, settled_tokens=-230
+    ),
+    provider_reports.LimitReported(incarnation=WORKER, kind="requests_per_minute", limit=50.0, **AT_MODEL),
+    provider.PermitsGranted(
+        provider="claude", incarnation=WORKER, ask_id=f"{WORKER}/7", calls=3, tokens=1500, valid_s=3.0
+    ),
+    provider_reports.ProbeAsked(call_id=f"{EXECUTION}/1", incarnation=WORKER, **AT_MODEL),
     worker.WorkerHeartbeat(
         worker_id="host-1", incarnation=WORKER, number=7, roles=("orchestrator", "lanes"),
         lanes=(worker.LaneOffer(lane="claude", partitions=(0, 3), slots=10, held=1, provider="not_configured"),),
@@ -120,7 +171,8 @@ _DATA: tuple[RecordModel, ...] = (
     worker.WorkerLeft(worker_id="host-1", incarnation=WORKER),
     step.ExecuteStep(
         step="summary", step_type="claude", lane="claude", attempt=2, timeout_s=300.0, input=TEXT,
-        output_file="out/summary.md", **OF,
+        output_file="out/summary.md", pipeline="review", tags={"tenant": "acme"},
+        fallback="gemini/gemini-3.8-flash", replay_from=REPLAY, allowance=ALLOWED, **OF,
     ),
     step.CancelStep(**OF),
     step.StepChunk(execution_id=EXECUTION, n=3, text="Grüße, 世界"),

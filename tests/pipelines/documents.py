@@ -63,7 +63,7 @@ EVERY_STEP: dict[str, Strategy] = {
     "retry": RETRY,
     "continue_on_error": st.booleans(),
     "cache": st.booleans() | st.just({"ttl_seconds": 60}),
-    "fallback": st.just(["haiku", {"provider": "gemini", "model": "flash"}]),
+    "fallback": st.just(["claude/haiku", {"provider": "gemini", "model": "flash"}]),
     "output_to_file": PATH,
     "output_schema": SCHEMA,
     "streaming": st.booleans(),

@@ -142,8 +142,9 @@ class RunLog(PartitionLog):
         return self.write(self.decision(data, **changes))
 
     def reported(self, data: RecordModel, what: str | None = None) -> Record:
-        """A worker's report as a record."""
-        id = f"{getattr(data, 'execution_id', 'x')}/{what or type(data).__name__}"
+        """A worker's report as a record; its id tells it from others, of other calls too."""
+        named = f"{type(data).__name__}/{getattr(data, 'call_id', '')}"
+        id = f"{getattr(data, 'execution_id', 'x')}/{what or named}"
         return make_record(data, id=id, run_id=self.run_id, at=self.now)
 
     def report(self, data: RecordModel) -> Refusal | None:

@@ -311,7 +311,7 @@ def test_a_terminal_event_closes_all_open_executions(terminal: type[RecordModel]
 
 def test_a_record_of_an_unknown_type_does_not_count() -> None:
     log = RunLog()
-    unknown = replace(log.decision(log.scheduled()), type="MoonRisen", data=UnknownData("MoonRisen", 1))
+    unknown = replace(log.decision(log.scheduled(), prev="no one"), type="MoonRisen", data=UnknownData("MoonRisen", 1))
     assert changed_by(log, unknown) == "unknown_type"
 
 

@@ -8,7 +8,7 @@ from elexirion.events import commands, run
 from elexirion.events.canonical import sha256_hex
 from elexirion.events.envelope import Record, make_record
 from elexirion.events.record_model import RecordModel
-from elexirion.projections.partition import MEMORY, conflict_key
+from elexirion.projections.partition import MEMORY, Accepted, Refused, conflict_key
 
 from tests.projections.partition_log import RUN, PartitionLog, RunLog, hash_of, received, started
 
@@ -175,3 +175,15 @@ def test_memory_is_bounded_when_broker_timestamps_are_out_of_order() -> None:
 def test_a_conflict_key_is_made_of_id_and_content() -> None:
     content = sha256_hex(b"x")
     assert conflict_key("c", content) == f"c~{content[:16]}"
+
+
+def test_a_command_too_deep_for_any_record_is_refused_and_a_deep_one_is_not() -> None:
+    deep: object = 1
+    for levels in range(1, 301):
+        deep = {"a": deep}
+        if levels in (100, 300):
+            log = PartitionLog()
+            record = received(commands.StartRun(pipeline="…"), "deep", RUN, log.now)
+            data = record.data.model_copy(update={"command": {"inputs": deep}})  # type: ignore[union-attr]
+            verdict = log.fold.apply(replace(record, data=data), 0, log.now)
+            assert verdict == (Accepted(0) if levels == 100 else Refused("unreadable"))

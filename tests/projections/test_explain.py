@@ -337,3 +337,12 @@ def test_a_run_whose_start_is_not_decided_waits_for_that() -> None:
 
 def test_a_run_that_ended_waits_for_nothing() -> None:
     assert explain(RUN, FULL.records, FULL.now, Serving(False)).waits == ()
+
+
+def test_a_run_that_waits_for_its_time_says_so_and_that_was_none_of_its_time() -> None:
+    log = Told("a", start_at=Told("a").now + 60 * S)
+    [wait] = waits(log, later=20)
+    assert (wait.kind, wait.position) == ("time", 1)
+    assert "it begins in" in wait.text
+    assert log.explained(20).duration_s == 0.0
+    assert "time" not in {one.kind for one in waits(log, later=120)}

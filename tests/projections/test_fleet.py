@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from elexirion.agents.dispatch import Placement, choose
 from elexirion.events.worker import LaneOffer, WorkerHeartbeat, WorkerLeft
 from elexirion.projections import fleet as fold
 from elexirion.projections.fleet import Fleet
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 LEASE = 10.0
 GAP = 3.0
-W1, W2 = "w1.aaaa", "w2.bbbb"
+W1, W1_AGAIN, W2 = "w1.aaaa", "w1.cccc", "w2.bbbb"
 
 
 def beat(incarnation: str = W1, number: int = 1, **fields: Any) -> WorkerHeartbeat:
@@ -43,6 +44,42 @@ def test_a_lease_runs_out_after_its_length_and_not_at_it() -> None:
     fleet = fold.advance(fleet, 0.1, GAP)
     assert fleet.silent(W1, LEASE)
     assert not fleet.live(W1, LEASE)
+
+
+def test_an_incarnation_that_is_silent_while_the_next_one_of_its_worker_beats_is_replaced() -> None:
+    fleet = fold.heartbeat(fold.heartbeat(Fleet(), beat()), beat(W2))
+    fleet = fold.heartbeat(passing(fleet, 2), beat(W1_AGAIN))
+    assert fleet.live(W1, LEASE), "for as long as that it may just be late"
+    fleet = fold.heartbeat(passing(fleet, 1), beat(W1_AGAIN, 2))
+    assert fleet.silent(W1, LEASE)
+    assert not fleet.live(W1, LEASE)
+    assert fleet.live(W2, LEASE), "another worker has nothing to do with it"
+    assert fleet.live(W1_AGAIN, LEASE)
+
+
+def test_two_processes_of_one_worker_id_that_both_beat_do_not_replace_each_other() -> None:
+    fleet = Fleet()
+    for number in range(1, 20):
+        fleet = fold.heartbeat(fold.heartbeat(passing(fleet, 1), beat(W1, number)), beat(W1_AGAIN, number))
+        assert fleet.live(W1, LEASE)
+        assert fleet.live(W1_AGAIN, LEASE)
+
+
+def test_one_that_was_replaced_and_beats_again_lives() -> None:
+    fleet = passing(fold.heartbeat(Fleet(), beat()), 3)
+    fleet = fold.heartbeat(fleet, beat(W1_AGAIN))
+    assert fleet.silent(W1, LEASE)
+    assert fold.heartbeat(fleet, beat(W1, 2)).live(W1, LEASE)
+
+
+def test_an_incarnation_never_heard_of_is_replaced_as_well() -> None:
+    fleet = fold.heartbeat(passing(fold.expect(Fleet(), W1), 3), beat(W1_AGAIN))
+    assert fleet.silent(W1, LEASE)
+
+
+def test_heartbeats_from_before_the_start_replace_nobody() -> None:
+    fleet = fold.heartbeat(passing(fold.expect(Fleet(), W1), 3), beat(W1_AGAIN), old=True)
+    assert not fleet.silent(W1, LEASE)
 
 
 def test_the_lease_clock_stands_still_while_the_reader_hears_nothing() -> None:
@@ -95,6 +132,15 @@ def test_who_left_is_silent_at_once_and_stays_so() -> None:
 
 def test_an_unknown_incarnation_may_leave() -> None:
     assert fold.left(Fleet(), WorkerLeft(worker_id="w1", incarnation=W1)).silent(W1, LEASE)
+
+
+def test_who_declined_gets_nothing_until_its_next_heartbeat() -> None:
+    fleet = fold.heartbeat(Fleet(), beat())
+    fleet = fold.declined(fleet, W1)
+    assert choose(Placement(fleet, LEASE), "local", {}) is None
+    fleet = fold.heartbeat(fleet, beat(number=2))
+    assert choose(Placement(fleet, LEASE), "local", {}) == W1
+    assert fold.declined(fleet, W2) == fleet
 
 
 def test_an_incarnation_named_and_never_heard_of_gets_one_full_lease() -> None:

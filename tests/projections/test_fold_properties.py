@@ -1,19 +1,23 @@
 """What holds for every log, however strange."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from elexirion.events import catalog
+from elexirion.events import catalog, step
 from elexirion.events.envelope import Record, make_record
 from elexirion.events.record_model import RecordModel
 from elexirion.projections.context import context_hash
 from elexirion.projections.partition import PartitionFold, Refused
+from elexirion.projections.replay import Logged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.events.examples import EXAMPLES
 from tests.projections.partition_log import RUN, START, WORKER, RunLog, failure
-from tests.projections.test_context_hash import FULL
+from tests.projections.state_hash import state_hash
+from tests.projections.test_context_hash import ENDS, FULL, full_run
 
 EVENTS = [entry for entry in catalog.ALL if entry.family == "events"]
 NAMES = st.sampled_from(["a", "b", "summary", "start", "cmd-1", RUN, f"{RUN}/a#1", f"{RUN}/a#2", WORKER, ""])
@@ -79,6 +83,49 @@ def test_repeated_reports_in_any_order_leave_one_result_a_step(data: st.DataObje
     assert len(results) == 3
     assert all(len(values) == 1 for values in results.values())
     assert all(step.status == "completed" for step in log.state.steps.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_fifth_of_the_records_doubled_and_partitions_interleaved_give_the_same_state_hash(
+    data: st.DataObject,
+) -> None:
+    """Copies of a topic may hold records twice; of two partitions nobody says which is read first."""
+    partitions = [full_run(end).records for end in ENDS]
+    order = [n for n, records in enumerate(partitions) for _ in with_copies(records, data)]
+    doubled = [iter(with_copies(records, data)) for records in partitions]
+    folds = [PartitionFold(n) for n in range(len(partitions))]
+    for n in data.draw(st.permutations(order)):
+        for record, at in itertools.islice(doubled[n], 1):
+            folds[n].apply(record, folds[n].next_offset, at)
+    for fold, rest in zip(folds, doubled, strict=True):
+        for record, at in rest:
+            fold.apply(record, fold.next_offset, at)
+    assert [state_hash(fold) for fold in folds] == [state_hash(full_run(end).fold) for end in ENDS]
+
+
+def test_a_report_that_is_there_twice_counts_once() -> None:
+    log = RunLog()
+    log.schedule()
+    said = {"execution_id": log.execution(), "incarnation": WORKER}
+    reports = [
+        log.reported(step.StepStarted(**said)),
+        log.reported(step.ToolCalled(**said, call_id="t1", tool="bash", arguments={})),
+        log.reported(step.FallbackUsed(**said, reason="max_turns", used="emergent")),
+    ]
+    assert [log.write(report) for report in reports] == [None, None, None]
+    assert [log.write(report) for report in reports] == ["duplicate_report"] * 3
+    assert log.complete() is None
+    assert log.state.opened == {}, "nothing of it is remembered once it has ended"
+
+
+def with_copies(records: Sequence[Logged], data: st.DataObject) -> list[Logged]:
+    """The records, a fifth of them once more anywhere after their place."""
+    doubled = list(records)
+    copied = data.draw(st.sets(st.integers(0, len(records) - 1), min_size=len(records) // 5))
+    for n in sorted(copied, reverse=True):
+        doubled.insert(data.draw(st.integers(n + 1, len(doubled))), records[n])
+    return doubled
 
 
 def test_a_replay_of_the_log_gives_the_same_partition() -> None:

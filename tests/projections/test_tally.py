@@ -199,7 +199,7 @@ def test_replaying_a_log_gives_the_same_counts_as_following_it(moves: list[str])
                 log.complete()
             case _:
                 if any(execution.open for execution in log.state.open_executions()):
-                    called(log)
+                    called(log, n=len(log.records))
         for record, at in log.records[seen:]:
             before = fold.runs.get(record.run_id)
             live.take(record, fold.apply(record, fold.next_offset, at), before)

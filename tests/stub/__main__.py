@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tests.stub.app import Stub
 from tests.stub.ledger import Ledger
+from tests.stub.raw import RawServer
 
 
 class TouchableProtocol(H11Protocol):
@@ -26,12 +27,18 @@ class TouchableProtocol(H11Protocol):
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Prints one JSON line with its URL as soon as it accepts connections."""
+    """Prints one JSON line with its URLs as soon as it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, raw: RawServer) -> None:
+        super().__init__(config)
+        self._raw = raw
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         port = self.servers[0].sockets[0].getsockname()[1]
-        print(json.dumps({"url": f"http://127.0.0.1:{port}", "port": port, "pid": os.getpid()}), flush=True)
+        raw = f"127.0.0.1:{await self._raw.start()}"
+        said = {"url": f"http://127.0.0.1:{port}", "raw": raw, "port": port, "pid": os.getpid()}
+        print(json.dumps(said), flush=True)
 
 
 def _end_with_stdin() -> None:
@@ -58,7 +65,7 @@ def main() -> None:
         _end_with_stdin()
     options: dict[str, Any] = {"loop": "asyncio", "http": TouchableProtocol, "lifespan": "off"}
     config = uvicorn.Config(stub.app(), port=arguments.port, log_level="critical", access_log=False, **options)
-    AnnouncingServer(config).run()
+    AnnouncingServer(config, stub.raw).run()
 
 
 main()

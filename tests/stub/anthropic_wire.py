@@ -139,14 +139,21 @@ def _blocks(call: Call, answer: Answer) -> list[tuple[dict[str, Any], list[dict[
         deltas = [{"type": "thinking_delta", "thinking": answer.thinking}]
         deltas.append({"type": "signature_delta", "signature": SIGNATURE})
         blocks.append(({"type": "thinking", "thinking": "", "signature": ""}, deltas))
-    if answer.chunks:
-        blocks.append(({"type": "text", "text": ""}, [{"type": "text_delta", "text": t} for t in answer.chunks]))
+    for texts in _texts(answer):
+        blocks.append(({"type": "text", "text": ""}, [{"type": "text_delta", "text": text} for text in texts]))
     for number, function in enumerate(answer.functions):
         tool_id = _tool_id(call, number)
         parts = ["", *_halves(orjson.dumps(function.arguments).decode())]
         block = {"type": "tool_use", "id": tool_id, "name": function.name, "input": {}}
         blocks.append((block, [{"type": "input_json_delta", "partial_json": part} for part in parts]))
     return blocks
+
+
+def _texts(answer: Answer) -> list[tuple[str, ...]]:
+    """The chunks of each block of text."""
+    chunks = answer.chunks or ()
+    size = max(1, -(-len(chunks) // answer.text_blocks))
+    return [chunks[start : start + size] for start in range(0, len(chunks), size)]
 
 
 def _tool_id(call: Call, number: int) -> str:
@@ -183,8 +190,7 @@ def _content(call: Call, answer: Answer) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = []
     if answer.thinking:
         content.append({"type": "thinking", "thinking": answer.thinking, "signature": SIGNATURE})
-    if answer.chunks:
-        content.append({"type": "text", "text": "".join(answer.chunks)})
+    content += [{"type": "text", "text": "".join(texts)} for texts in _texts(answer)]
     for number, function in enumerate(answer.functions):
         tool = {"id": _tool_id(call, number), "name": function.name, "input": function.arguments}
         content.append({"type": "tool_use", **tool})

@@ -1,4 +1,4 @@
-"""The stub's routes: the three wire formats, and `/_script`, `/_release` and `/_ledger` for the test."""
+"""The stub's routes: the three wire formats; `/_script`, `/_limit`, `/_raw`, `/_release` and `/_ledger` for tests."""
 
 import orjson
 from pydantic import TypeAdapter
@@ -15,6 +15,8 @@ from tests.stub.gemini_wire import GeminiWire
 from tests.stub.ledger import Ledger
 from tests.stub.openai_wire import OpenAIWire
 from tests.stub.playback import Holds, Playback
+from tests.stub.rate import Limit, RateLimiter
+from tests.stub.raw import RawServer
 from tests.stub.script import Rule, Script
 from tests.stub.wire import WireFormat
 
@@ -25,19 +27,24 @@ class Stub:
     """The state of one stub server."""
 
     def __init__(self, ledger: Ledger) -> None:
+        self.raw = RawServer()
         self._ledger = ledger
         self._script = Script()
         self._holds = Holds()
+        self._rate = RateLimiter()
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
         return Starlette(
             routes=[
                 Route("/v1/messages", self._messages, methods=["POST"]),
+                Route("/v1/models", self._models, methods=["GET"]),
                 Route("/v1/chat/completions", self._completions, methods=["POST"]),
                 Route("/{version:str}/models/{model:str}:{method:str}", self._generate, methods=["POST"]),
                 Route("/_script", self._add_rules, methods=["POST"]),
                 Route("/_script", self._clear, methods=["DELETE"]),
+                Route("/_limit", self._limit, methods=["POST"]),
+                Route("/_raw", self._add_raw, methods=["POST"]),
                 Route("/_release", self._release, methods=["POST"]),
                 Route("/_ledger", self._show_ledger, methods=["GET"]),
             ]
@@ -53,6 +60,12 @@ class Stub:
     async def _completions(self, request: Request) -> ASGIApp:
         return await self._answered(request, OpenAIWire())
 
+    async def _models(self, request: Request) -> ASGIApp:
+        """The list of models, which all three formats have at this path; it is no call and not in the ledger."""
+        if not any(request.headers.get(name) for name in ("x-api-key", "x-goog-api-key", "authorization")):
+            return _json(AnthropicWire().error(401, "", "x-api-key header is required"), 401)
+        return _json({"data": [], "models": []}, 200)
+
     async def _generate(self, request: Request) -> ASGIApp:
         wire = GeminiWire()
         known = request.path_params["method"] in ("generateContent", "streamGenerateContent")
@@ -67,7 +80,7 @@ class Stub:
             return _json(wire.error(invalid.status, invalid.name, invalid.message), invalid.status)
         except orjson.JSONDecodeError:
             return _json(wire.error(400, "", "The request body is not valid JSON."), 400)
-        answer = self._script.answer(call) or default_answer(call)
+        answer = self._rate.refusal() or self._script.answer(call) or default_answer(call)
         if answer.chunks is None:
             answer = answer.model_copy(update={"chunks": default_answer(call).chunks})
         return Playback(wire, call, answer, self._ledger, self._holds)
@@ -76,9 +89,18 @@ class Stub:
         self.add_rules(await request.body())
         return Response(status_code=204)
 
+    async def _add_raw(self, request: Request) -> Response:
+        self.raw.add(await request.body())
+        return Response(status_code=204)
+
     async def _clear(self, request: Request) -> Response:
         self._script.clear()
         self._holds.clear()
+        self._rate.set(None)
+        return Response(status_code=204)
+
+    async def _limit(self, request: Request) -> Response:
+        self._rate.set(Limit.model_validate_json(await request.body()))
         return Response(status_code=204)
 
     async def _release(self, request: Request) -> Response:

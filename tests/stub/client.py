@@ -13,6 +13,7 @@ from typing import Self
 import httpx
 
 from tests.stub.ledger import ENDS, LedgerRow, read_rows
+from tests.stub.raw import ANSWERS, RawAnswer
 from tests.stub.script import Answer, Rule
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,7 @@ class StubServer:
         self._process: subprocess.Popen[str] | None = None
         self._seen = 0
         self.url = ""
+        self.raw_address = ""
         # Plain HTTP to this machine: without certificates, which take longer to read than a test to run.
         self._http = httpx.Client(verify=False, trust_env=False)
 
@@ -72,7 +74,8 @@ class StubServer:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the stub server did not start (exit code {self._process.wait()})")
-        self.url = json.loads(line)["url"]
+        said = json.loads(line)
+        self.url, self.raw_address = said["url"], said["raw"]
 
     def stop(self) -> None:
         """End the process; stopping twice is harmless."""
@@ -90,13 +93,27 @@ class StubServer:
         """Answer every call with `answer`."""
         self.script(Rule(answer=answer))
 
+    def limit(self, requests: int, window_s: float) -> None:
+        """Refuse with 429 what is more than so many requests within `window_s` seconds."""
+        content = {"requests": requests, "window_s": window_s}
+        self._http.post(f"{self.url}/_limit", json=content).raise_for_status()
+
+    def raw(self, **answers: RawAnswer) -> None:
+        """Give `http://{raw_address}/{name}/…` these answers, each under its name."""
+        content = ANSWERS.dump_json(answers)
+        self._http.post(f"{self.url}/_raw", content=content).raise_for_status()
+
     def release(self, hold: str = "hold") -> None:
         """Let answers go on that wait at `hold`."""
         self._http.post(f"{self.url}/_release", json={"hold": hold}).raise_for_status()
 
+    def reset_script(self) -> None:
+        """Forget the rules: from now on calls are answered as if there never were any."""
+        self._http.delete(f"{self.url}/_script").raise_for_status()
+
     def reset(self) -> None:
         """Forget the rules, and leave out the ledger's rows so far."""
-        self._http.delete(f"{self.url}/_script").raise_for_status()
+        self.reset_script()
         self._seen = len(read_rows(self._ledger.read_bytes()))
 
     def ledger(self) -> list[LedgerRow]:

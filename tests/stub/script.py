@@ -33,11 +33,13 @@ class Answer(_Scripted):
     """One answer. Chunk numbers count from 1; 0 stands for the place before the first chunk. Delays are seconds.
 
     With `status` the answer is an error of that status, with `body` as its body (default: one the provider would
-    send). `hold_before_chunk` waits until `hold` is released by POST /_release. `split_bytes` sends the stream in
-    pieces of so many bytes, each an HTTP chunk of its own. `cut` closes the connection with a FIN or an RST.
+    send). `text_blocks` is over how many blocks Anthropic's format spreads the chunks. `hold_before_chunk` waits until
+    `hold` is released by POST /_release. `split_bytes` sends the stream in pieces of so many bytes, each an HTTP chunk
+    of its own. `cut` closes the connection with a FIN or an RST.
     """
 
     chunks: tuple[str, ...] | None = None
+    text_blocks: int = Field(1, ge=1)
     functions: tuple[ScriptedFunction, ...] = ()
     thinking: str = ""
     usage: ScriptedUsage = ScriptedUsage()

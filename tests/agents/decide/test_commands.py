@@ -103,6 +103,30 @@ def test_pause_and_resume_take_turns() -> None:
     assert decided(log, commands.ResumeRun(), "c4").raw["reason_code"] == "not_applicable"
 
 
+def by_parent(log: RunLog, kind: type[commands.PauseRun] | type[commands.ResumeRun], parent_seq: int) -> str:
+    """What a word of the parent comes to."""
+    record = decided(log, kind(parent_seq=parent_seq), f"parent-{parent_seq}")
+    return str(record.raw.get("reason_code") or record.type)
+
+
+def test_a_child_follows_the_last_word_of_its_parent_in_whatever_order_they_arrive() -> None:
+    log = RunLog()
+    assert by_parent(log, commands.ResumeRun, 7) == "RunResumed"
+    assert by_parent(log, commands.PauseRun, 4) == "not_applicable"
+    assert log.state.status == "running"
+    assert by_parent(log, commands.PauseRun, 9) == "RunPaused"
+    assert by_parent(log, commands.ResumeRun, 8) == "not_applicable"
+    assert log.state.status == "paused"
+
+
+def test_a_child_that_was_paused_by_its_user_goes_on_with_its_parent() -> None:
+    log = RunLog()
+    decided(log, commands.PauseRun(), "c1")
+    assert by_parent(log, commands.PauseRun, 3) == "RunPaused"
+    assert by_parent(log, commands.ResumeRun, 5) == "RunResumed"
+    assert log.state.status == "running"
+
+
 def test_cancel_ends_a_paused_run() -> None:
     log = RunLog()
     decided(log, commands.PauseRun(), "c1")

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from elexirion.agents.decisions.blocks import CRASHES_TO_POISON
 from elexirion.agents.decisions.view import Lost
 from elexirion.agents.evaluated import NotPossible, NotWanted
+from elexirion.agents.plan import CRASHES_TO_POISON
 from elexirion.agents.questions import AboutResult
 from elexirion.agents.resilience.backoff import RetryRule
 from elexirion.events import step
@@ -194,7 +194,7 @@ def test_an_item_that_killed_its_workers_is_not_tried_again_and_the_others_go_on
     for _ in range(CRASHES_TO_POISON):
         given.then()
         given.begin("b/0")
-        said = kinds(given.then(lost={given.execution("b/0"): Lost("lease_expired", 1.0)}, most=0))
+        said = kinds(given.then(lost={given.execution("b/0"): Lost("lease_expired", 1.0)}, most={"local": 0}))
     assert said == [f"StepOrphaned {RUN}/b/0#3", "StepRefused b/0"]
     assert kinds(given.then()) == scheduled(1)
     assert given.state.steps["b/0"].failure and given.state.steps["b/0"].failure.kind == "poison"

@@ -7,6 +7,7 @@ import pytest
 from elexirion.agents.plan import Limits, StepPlan
 from elexirion.events import step
 from elexirion.events.commands import PauseRun
+from elexirion.events.failure import Failure
 from elexirion.events.usage import Usage
 from elexirion.events.values import Inline
 
@@ -164,3 +165,41 @@ def test_a_failure_stays_the_reason_though_a_limit_is_reached_while_it_is_handle
     given.finish("h")
     given.then()
     assert given.state.failure == failure("auth", "no key")
+
+
+# Calls that are cut, and runs that are only audited ----------------------------------------------------------
+
+
+def test_an_execution_learns_what_the_run_may_still_use() -> None:
+    given = Nested(asking("a"), asking("b", "a"), limits=Limits(tokens=100, cost_usd=1.0))
+    (first,) = given.then(fleet=BOTH)
+    assert first.raw["allowance"] == {"tokens": 100, "cost_usd": 1.0}
+    dear(given, "a", 60, 0.75)
+    (second,) = given.then(fleet=BOTH)
+    assert second.raw["allowance"] == {"tokens": 40, "cost_usd": 0.25}
+
+
+def test_a_call_that_was_cut_for_a_limit_ends_the_run_with_that_limit() -> None:
+    given = Nested(asking("a"), limits=Limits(tokens=15))
+    given.then(fleet=BOTH)
+    given.fail("a", Failure(kind="budget", message="cut", where="resource_limits.max_tokens"))
+    assert kinds(given.then(fleet=BOTH)) == ["BudgetExceeded", "RunFailed"]
+    assert given.state.failure and given.state.failure.message == "max_tokens is 15, and 15 was used or would be"
+
+
+def test_an_audited_run_is_warned_once_of_each_limit_and_goes_on_to_its_end() -> None:
+    given = Nested(asking("a"), asking("b", "a"), limits=Limits(steps=1, tokens=10, audit=True))
+    (first,) = given.then(fleet=BOTH)
+    assert first.raw["allowance"] is None
+    dear(given, "a", 60, 0.0)
+    assert kinds(given.then(fleet=BOTH)) == ["BudgetExceeded", "BudgetExceeded", *scheduled("b")]
+    dear(given, "b", 60, 0.0)
+    assert kinds(given.then(fleet=BOTH)) == ["RunCompleted"]
+    assert set(given.state.warned) == {"max_tokens", "max_total_steps"}
+
+
+def test_an_audited_run_is_warned_of_what_its_last_call_used() -> None:
+    given = Nested(asking("a"), limits=Limits(tokens=10, seconds=0.5, audit=True))
+    given.then(fleet=BOTH)
+    dear(given, "a", 60, 0.0)
+    assert kinds(given.then(fleet=BOTH)) == ["BudgetExceeded", "RunCompleted"]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from elexirion.agents.decide import TIMEOUT_GRACE_S, Lost
-from elexirion.agents.decisions.blocks import CRASHES_TO_POISON
+from elexirion.agents.plan import CRASHES_TO_POISON
 from elexirion.events import step
 
 from tests.agents.decide.given import SECOND, Given, fleet_of, kinds, planned
@@ -113,6 +113,11 @@ def test_a_step_that_took_its_worker_along_three_times_is_poison() -> None:
 def test_two_crashes_are_no_poison() -> None:
     given = Given(planned("a"))
     assert crash(given, 2, lost=Lost("lease_expired", 1.0))[-1] == f"StepScheduled {RUN}/a#3"
+
+
+def test_with_the_rule_off_no_step_is_given_up_for_the_workers_it_took_along() -> None:
+    given = Given(planned("a", most_crashes=None))
+    assert crash(given, 10, lost=Lost("lease_expired", 1.0))[-1] == f"StepScheduled {RUN}/a#11"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_a_schedule_carries_what_was_evaluated_and_who_runs_it() -> None:
         "execution_id": f"{RUN}/a#1", "step": "a", "step_type": "test_echo", "lane": "local", "incarnation": WORKER,
         "attempt": 1, "timeout_s": 12.5, "input": {"kind": "inline", "value": {"say": "a"}},
         "input_hash": "hash of a", "prompt_files": [["p.md", "s" * 64]], "output_file": "out/a.md",
+        "fallback": None, "allowance": None,
     }  # fmt: skip
     assert (record.seq, record.prev) == (2, given.state.last)
 
@@ -113,8 +114,14 @@ def test_one_decision_spreads_over_the_workers() -> None:
 
 def test_a_run_places_no_more_than_it_may() -> None:
     given = Given(*(planned(name) for name in "abcd"))
-    assert len(given.when(most=1)) == 1
-    assert len(given.when(most=3)) == 3
+    assert len(given.when(most={"local": 1})) == 1
+    assert len(given.when(most={"local": 3})) == 3
+
+
+def test_what_a_run_may_place_on_one_lane_says_nothing_of_another() -> None:
+    given = Given(planned("a"), planned("b"), planned("c", lane="gemini"))
+    both = fleet_of(WORKER, lanes=("local", "gemini"))
+    assert kinds(given.when(fleet=both, most={"local": 0})) == [f"StepScheduled {RUN}/c#1"]
 
 
 def test_a_batch_is_bounded_and_goes_on_afterwards() -> None:

@@ -4,8 +4,10 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+from elexirion.agents.health.circuits import circuits, read_from_outside
 from elexirion.agents.health.kafka import command_lag, log_lag
 from elexirion.agents.health.kafka import kafka as broker
 from elexirion.agents.health.machine import Limits
@@ -13,14 +15,15 @@ from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.agents.kafka.topic_admin import ensure_topics
 from elexirion.agents.orchestrator.partitions import Owned
 from elexirion.agents.settings import Settings
-from elexirion.agents.telemetry.circuits import Circuits
 from elexirion.agents.telemetry.log_ends import FRESH_S, LogEnds
 from elexirion.events.codec import encode
-from elexirion.events.envelope import make_record, utc_now
-from elexirion.events.provider import CircuitOpened
+from elexirion.events.envelope import utc_now
 from elexirion.events.topics import Topics
 from elexirion.projections.partition import PartitionFold
+from elexirion.projections.providers import Providers
 
+from tests.agents.provider_control.given import Paper
+from tests.events.examples import AT
 from tests.kafka_broker import free_port
 
 
@@ -64,30 +67,46 @@ async def test_the_broker_is_unhealthy_while_it_cannot_be_reached_and_recovers(k
     assert (await check()).status == "unhealthy"
 
 
-async def test_lag_dead_letters_and_circuits_are_what_the_topics_hold(kafka: str) -> None:
-    (address, topics), now, circuits = await topics_on(kafka), [0.0], Circuits()
-    ends = LogEnds(address, topics, 2, circuits, lambda: now[0])
+async def test_lag_and_dead_letters_are_what_the_topics_hold(kafka: str) -> None:
+    (address, topics), now = await topics_on(kafka), [0.0]
+    ends = LogEnds(address, topics, 2, lambda: now[0])
     owned = {1: Owned(PartitionFold(1), 0, caught_up=True)}
     check = log_lag(owned, ends, Limits(3, 100))
-    opened = CircuitOpened(provider="claude", model="m", failures=5, until=utc_now())
     try:
         assert (await check()).status == "healthy"
-        assert (ends.up, ends.dead_letters, list(circuits)) == (True, 0, [])
+        assert (ends.up, ends.dead_letters) == (True, 0)
         async with producing(address) as producer:
             for _ in range(5):
                 await producer.send_and_wait(topics.events, b"{}", partition=1)
             await producer.send_and_wait(topics.dead_letters, b"{}", partition=0)
-            await producer.send_and_wait(topics.providers, b"no record", key=b"x", partition=0)
-            record = make_record(opened, id="i", run_id="claude/m", at=utc_now())
-            await producer.send_and_wait(topics.providers, encode(record), key=b"claude/m", partition=0)
         assert (await check()).status == "healthy", "asked a moment ago"
         now[0] += FRESH_S
         assert (await check()).status == "degraded"
-        assert (ends.dead_letters, list(circuits)) == (1, [("claude", "m", 2)])
+        assert ends.dead_letters == 1
         owned[1].fold.next_offset = 5
         assert (await check()).status == "healthy"
     finally:
         await ends.stop()
+
+
+async def test_a_circuit_that_is_open_is_seen_from_outside_and_what_cannot_be_read_is_passed_over(kafka: str) -> None:
+    address, topics = await topics_on(kafka)
+    check = circuits(partial(read_from_outside, address, topics))
+    assert (await check()).status == "healthy"
+    topic = Paper(now=(utc_now() - AT).total_seconds())
+    topic.failed("a", "b", "c", "d", "e")
+    topic.decided()
+    async with producing(address) as producer:
+        await producer.send_and_wait(topics.providers, b"no record", key=b"x", partition=0)
+        for record, _ in topic.records:
+            await producer.send_and_wait(topics.providers, encode(record), key=record.run_id.encode(), partition=0)
+    finding = await check()
+    assert finding.status == "degraded"
+    assert finding.detail.startswith("claude/sonnet open until ")
+
+
+async def test_where_there_are_no_topics_yet_every_circuit_is_closed(kafka: str) -> None:
+    assert await read_from_outside(KafkaAddress(kafka, "health"), Topics(f"nobody-{uuid.uuid4().hex}.")) == Providers()
 
 
 async def test_commands_that_nobody_takes_are_a_lag_seen_from_outside(kafka: str) -> None:

@@ -1,5 +1,6 @@
 """How the tests of providers make calls."""
 
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -12,6 +13,7 @@ from elexirion.agents.providers.offline import OfflineProvider
 from elexirion.agents.providers.openai import OpenAIWire
 from elexirion.agents.providers.port import Provider, ProviderCall, ProviderFailed, ProviderResult, TextChunk
 from elexirion.agents.providers.prices import PriceTable, load_prices
+from elexirion.agents.providers.wire_format import WireFormat
 
 from tests.stub.client import StubServer
 
@@ -30,16 +32,23 @@ def a_call(provider: str, prompt: str = "Tell me about rivers", **fields: Any) -
     return ProviderCall(call_id="run-1/step#1/1", model=MODELS[provider], prompt=prompt, **fields)
 
 
-def a_provider(name: str, stub: StubServer, deadlines: Deadlines | None = None) -> Provider:
-    match name:
-        case "claude":
-            return HttpProvider(AnthropicWire(CANARY_KEY, stub.url), PRICES, deadlines=deadlines)
-        case "gemini":
-            return HttpProvider(GeminiWire(CANARY_KEY, stub.url), PRICES, deadlines=deadlines)
-        case "openai":
-            return HttpProvider(OpenAIWire(CANARY_KEY, stub.url), PRICES, deadlines=deadlines)
-        case _:
-            return OfflineProvider(tokens_per_s=100_000)
+def a_wire(name: str, url: str) -> WireFormat:
+    """The wire format of this name at `url`; raises KeyError where there is none."""
+    wires: dict[str, Callable[[str, str], WireFormat]] = {
+        "claude": AnthropicWire,
+        "gemini": GeminiWire,
+        "openai": OpenAIWire,
+    }
+    return wires[name](CANARY_KEY, url)
+
+
+def a_provider(
+    name: str, stub: StubServer, deadlines: Deadlines | None = None, *, url: str = "", connections: int = 10
+) -> Provider:
+    """The provider of this name at the stub, or at `url`."""
+    if name == "offline":
+        return OfflineProvider(tokens_per_s=100_000)
+    return HttpProvider(a_wire(name, url or stub.url), PRICES, connections=connections, deadlines=deadlines)
 
 
 async def outcome(provider: Provider, call: ProviderCall) -> tuple[list[str], ProviderResult]:

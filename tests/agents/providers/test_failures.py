@@ -1,14 +1,17 @@
 """The mapping of foreign exceptions, statuses and error bodies to failure kinds."""
 
 import pickle
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any, get_args, get_origin
 
 import httpx
 import httpx_sse
 import pytest
-from elexirion.agents.providers.error_body import ProviderError, read_error
+from anthropic.types import shared
+from elexirion.agents.providers.error_body import KIND_OF_NAME, ProviderError, read_error
 from elexirion.agents.providers.failures import (
     EXCEPTION_KINDS,
     CallError,
@@ -30,6 +33,51 @@ def _tree(root: type[BaseException]) -> Iterator[type[BaseException]]:
     yield root
     for child in root.__subclasses__():
         yield from _tree(child)
+
+
+def _listed(annotation: Any) -> set[str]:
+    """The words of a union of literals, or of models whose `error_code` is one."""
+    if isinstance(annotation, type):
+        return _listed(annotation.model_fields["error_code"].annotation)  # type: ignore[attr-defined]
+    words = get_args(annotation)
+    return {one for one in words if isinstance(one, str)} or {word for one in words for word in _listed(one)}
+
+
+def test_no_error_type_of_anthropic_is_left_to_chance() -> None:
+    documented = _listed(shared.ErrorType)
+    assert len(documented) >= 12
+    assert documented <= KIND_OF_NAME.keys()
+
+
+def test_no_status_of_google_is_left_to_chance() -> None:
+    # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, all but OK
+    documented = (
+        "CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED "
+        "UNAUTHENTICATED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL "
+        "UNAVAILABLE DATA_LOSS"
+    )
+    assert set(documented.split()) <= KIND_OF_NAME.keys()
+
+
+def test_no_error_of_openai_s_guide_is_left_to_chance() -> None:
+    # https://developers.openai.com/docs/guides/error-codes, by error type or by code
+    documented = (
+        "invalid_request_error authentication_error rate_limit_error service_unavailable_error server_error "
+        "insufficient_quota slow_down server_is_overloaded rate_limit_exceeded invalid_api_key"
+    )
+    assert set(documented.split()) <= KIND_OF_NAME.keys()
+    spent = ProviderError(name="insufficient_quota", codes=frozenset({"credit_balance_exhausted"}))
+    assert spent.kind("rate_limited") == "budget"
+
+
+def test_no_detail_of_anthropic_s_errors_is_left_to_chance() -> None:
+    """A detail says more than its error type only where an account's money is spent."""
+    documented = _listed(get_args(shared.ErrorDetails)[0] if get_origin(shared.ErrorDetails) else shared.ErrorDetails)
+    spent = {code for code in documented if re.search("spend_limit_reached|billing_unavailable", code)}
+    assert len(documented) >= 15
+    for code in documented:
+        error = ProviderError(name="permission_error", codes=frozenset({code}))
+        assert error.kind("auth") == ("budget" if code in spent else "auth"), code
 
 
 def _http_exceptions() -> set[type[BaseException]]:
@@ -62,7 +110,7 @@ def test_an_exception_nobody_expected_is_internal_and_not_quoted() -> None:
 @given(st.integers(min_value=100, max_value=599))
 def test_every_status_that_is_not_200_has_a_kind(status: int) -> None:
     kind = kind_of_status(status)
-    assert Failure(kind=kind, message="").transient == (status in (408, 429) or status >= 500 or status < 300)
+    assert Failure(kind=kind, message="").transient == (status in (408, 429, 499) or status >= 500 or status < 300)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +194,7 @@ def test_errors_of_servers_with_openais_format_are_told_by_status_and_code(
     assert failure.kind == kind
 
 
-def test_an_error_that_is_only_a_sentence_is_passed_on() -> None:
+def test_an_error_that_is_only_a_sentence_is_told_in_words_of_the_api() -> None:
     assert "no such model" in failure_of(RefusalError(404, read_error({"error": "no such model"})), "openai").message
 
 

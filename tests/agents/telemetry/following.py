@@ -8,6 +8,7 @@ from elexirion.agents.orchestrator.partitions import Owned
 from elexirion.agents.telemetry.followed_log import FollowedLog
 from elexirion.events.envelope import Record
 from elexirion.projections.partition import PartitionFold
+from elexirion.projections.tally import Tally
 
 
 class Orchestrator:
@@ -16,12 +17,12 @@ class Orchestrator:
     def __init__(self) -> None:
         self.owned: dict[int, Owned] = {}
         self.followed = FollowedLog(self.owned)
-        self._folds: dict[int, PartitionFold] = {}
+        self._known: dict[int, tuple[PartitionFold, Tally]] = {}
 
     def gain(self, partition: int = 0) -> Owned:
         """Own a partition; nothing of it is read again that was read before."""
-        fold = self._folds.setdefault(partition, PartitionFold(partition))
-        self.owned[partition] = Owned(fold)
+        fold, tally = self._known.setdefault(partition, (PartitionFold(partition), Tally()))
+        self.owned[partition] = Owned(fold, tally=tally)
         return self.owned[partition]
 
     def lose(self, partition: int = 0) -> None:

@@ -9,6 +9,7 @@ from elexirion.agents.telemetry.registry import registry
 from elexirion.events.topics import Topics
 from prometheus_client import CollectorRegistry
 
+from tests.agents.provider_control.given import Paper
 from tests.agents.telemetry.following import Orchestrator
 
 
@@ -18,8 +19,9 @@ class Process:
     def __init__(self) -> None:
         self.orchestrator = Orchestrator()
         self.lanes = (LaneLoad("claude", 10, 13), LaneLoad("local", 64, 3))
-        self.circuits = Circuits()
-        self.ends = LogEnds(KafkaAddress("127.0.0.1:1"), Topics("t."), 8, self.circuits)
+        self.providers = Paper()
+        self.circuits = Circuits(lambda: self.providers.state)
+        self.ends = LogEnds(KafkaAddress("127.0.0.1:1"), Topics("t."), 8)
         self.loop = LoopWatch()
         self.registry: CollectorRegistry = registry(
             self.orchestrator.followed, lambda: self.lanes, self.ends, self.circuits, self.loop

@@ -23,7 +23,6 @@ class Scraped:
     def __init__(self) -> None:
         self.orchestrator = Orchestrator()
         tallies = Tallies(self.orchestrator.owned)
-        self.orchestrator.followed.watch(tallies)
         self.registry = CollectorRegistry()
         self.registry.register(LogMetrics(self.orchestrator.owned, tallies))
 
@@ -79,7 +78,7 @@ def test_the_numbers_are_those_of_the_log() -> None:
     assert scraped.samples(STEPS) == {("0", "completed", "test_echo"): 1, ("0", "failed", "test_echo"): 1}
     assert scraped.samples("elexirion_log_records_refused_total") == {("0", "execution_closed"): 1}
     assert scraped.samples("pipeline_step_duration_seconds_count") == {("0", "test_echo"): 2}
-    assert scraped.samples("pipeline_runs_open") == {("0", "running"): 1, ("0", "paused"): 0}
+    assert scraped.samples("pipeline_runs_open") == {("0", "running"): 1, ("0", "paused"): 0, ("0", "held"): 0}
 
 
 def test_a_restart_that_replays_shows_the_same_numbers() -> None:
@@ -198,3 +197,14 @@ def test_a_listener_hears_what_counts_and_is_new_and_cannot_disturb_the_log() ->
     assert heard == [], "replayed"
     orchestrator.read(log.records)
     assert heard == [record.type for record, _ in log.records[2:-1]], "all but the late report"
+
+
+def test_records_that_no_snapshot_holds_are_shown_once_the_partition_is_read() -> None:
+    scraped, log = Scraped(), one_run()
+    owned = scraped.orchestrator.gain()
+    scraped.orchestrator.read(log.records, live=False)
+    assert scraped.samples("elexirion_log_unsaved_records") == {}
+    scraped.orchestrator.read(log.records)
+    assert scraped.samples("elexirion_log_unsaved_records") == {("0",): len(log.records)}
+    owned.snapshot = len(log.records) - 3
+    assert scraped.samples("elexirion_log_unsaved_records") == {("0",): 3}

@@ -1,16 +1,12 @@
 """Gauges of a process: lanes, lag, circuits, dead letters, loop."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
 
-from elexirion.events.envelope import make_record
-from elexirion.events.provider import CircuitClosed, CircuitHalfOpened, CircuitOpened
-from elexirion.events.record_model import RecordModel
+from elexirion.projections.circuit import Circuit
 from elexirion.projections.tally import MODELS
 
 from tests.agents.telemetry.scraping import Process
 from tests.projections.partition_log import RunLog
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_a_lane_shows_slots_what_runs_and_what_waits() -> None:
@@ -32,24 +28,32 @@ def test_the_lag_is_what_lies_between_the_fold_and_the_end() -> None:
 
 def test_a_circuit_shows_its_present_state() -> None:
     process = Process()
-    of = {"provider": "claude", "model": "sonnet"}
+    topic = process.providers
 
-    def state_after(data: RecordModel) -> float | None:
-        process.circuits.on_record(make_record(data, id="i", run_id="claude/sonnet", at=AT))
-        return process.value("pipeline_circuit_state", **of)
+    def shown() -> float | None:
+        return process.value("pipeline_circuit_state", provider="claude", model="sonnet")
 
-    assert process.value("pipeline_circuit_state", **of) is None
-    assert state_after(CircuitOpened(failures=5, until=AT, **of)) == 2
-    assert state_after(CircuitHalfOpened(probe_call_id="c", **of)) == 1
-    assert state_after(CircuitClosed(**of)) == 0
+    assert shown() is None
+    topic.failed("a", "b", "c", "d", "e")
+    assert shown() == 0
+    topic.decided()
+    assert shown() == 2
+    topic.now = 30
+    topic.asks("p")
+    topic.decided()
+    assert shown() == 1
+    topic.ended("p", "answered")
+    topic.decided()
+    assert shown() == 0
 
 
 def test_circuits_are_bounded() -> None:
     process = Process()
     for n in range(MODELS + 5):
-        data = CircuitClosed(provider="claude", model=f"m{n}")
-        process.circuits.on_record(make_record(data, id="i", run_id="r", at=AT))
-    assert len(list(process.circuits)) == MODELS
+        process.providers.state = replace(
+            process.providers.state, circuits={**process.providers.state.circuits, ("claude", f"m{n}"): Circuit("open")}
+        )
+        assert len(list(process.circuits)) == min(n + 1, MODELS)
 
 
 def test_dead_letters_and_the_broker_are_unknown_until_it_was_asked() -> None:

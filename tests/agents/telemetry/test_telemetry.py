@@ -9,6 +9,7 @@ import pytest
 from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.agents.settings import Settings
 from elexirion.agents.telemetry.telemetry import Telemetry, Told
+from elexirion.projections.providers import Providers
 from structlog.testing import capture_logs
 
 from tests.agents.telemetry.following import Orchestrator
@@ -19,13 +20,22 @@ NOWHERE = KafkaAddress("127.0.0.1:1")
 def telemetry(**settings: object) -> Telemetry:
     """Of a process that is there and has no lanes."""
     given = {"_env_file": None, "http_port": None, **settings}
-    return Telemetry(Settings(**given), NOWHERE, Told("w.1", lambda: (), lambda: None))  # type: ignore[arg-type]
+    return Telemetry(Settings(**given), NOWHERE, Told("w.1", lambda: (), lambda: None, Providers))  # type: ignore[arg-type]
 
 
 def test_a_worker_that_serves_no_pages_and_sends_no_traces_loads_neither() -> None:
     code = "import sys, elexirion.agents.worker.process; print({'opentelemetry', 'uvicorn'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_a_worker_that_serves_lanes_alone_loads_neither_the_language_nor_the_decisions() -> None:
+    code = (
+        "import sys, elexirion.agents.worker.process; print([n for n in sys.modules if n.startswith("
+        "('elexirion.agents.orchestrator.', 'elexirion.pipelines.steps.registry', 'elexirion.agents.decide'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 async def test_without_a_port_there_is_no_endpoint() -> None:

@@ -11,6 +11,7 @@ from elexirion.agents.settings import Settings
 from elexirion.client import Client
 
 from tests.e2e.cluster import Cluster
+from tests.e2e.conftest import PATIENT
 from tests.e2e.language.runner import Runner
 from tests.e2e.language.web import Web
 from tests.serving import ROOT
@@ -27,6 +28,12 @@ def web() -> Iterator[Web]:
     """A server on this machine that the workers may ask."""
     with Web() as server:
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unscripted(stub_process: StubServer) -> None:
+    """Each file begins with providers that answer by themselves, whatever a file before it told them."""
+    stub_process.reset()
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +54,7 @@ def language(
         "ELEXIRION_CLAUDE_SLOTS": "64",
         "PYTHONPATH": str(ROOT),
     }
-    with Cluster(kafka, folder, {**providers, **settings}) as cluster:
+    with Cluster(kafka, folder, {**providers, **settings, **PATIENT}) as cluster:
         asyncio.run(_two_workers(cluster))
         yield cluster
 

@@ -78,9 +78,9 @@ class Runner:
         self, text: str, inputs: dict[str, Any] | None = None, then: Iterable[str] = (), *, offline: bool = False
     ) -> RunHandle:
         """Publish a StartRun of this YAML."""
-        following = [self._reference(one) for one in then]
+        following = [self.reference(one) for one in then]
         run_id = f"language-{uuid.uuid4().hex[:8]}"
-        first = self._reference(text)
+        first = self.reference(text)
         return await self.client.start(first, inputs=inputs, then=following, run_id=run_id, offline=offline)
 
     async def end(self, handle: RunHandle, within_s: float = WITHIN_S) -> Ended:
@@ -132,7 +132,7 @@ class Runner:
         """A run that another one started, to its end."""
         return await self.end(self.client.run(run_id))
 
-    def _reference(self, text: str) -> PipelineReference:
+    def reference(self, text: str) -> PipelineReference:
         folder = str(self.folder)
         return PipelineReference(pipeline=textwrap.dedent(text), source=RunSource(folder=folder, cwd=folder))
 

@@ -251,13 +251,16 @@ async def test_claude_robust_gives_the_last_answer_to_the_same_question(
     action: str, runs: Runner, stub: StubServer
 ) -> None:
     question = f"Which capital has {runs.folder.name}?"
-    stub.script(Rule(nth=1, answer=said("Paris", hold_before_chunk=1)), Rule(nth=1, answer=said("Paris")),
-                Rule(answer=OVERLOADED))  # fmt: skip
+    # Four at once: a worker that seems to be busier than it is, by its last heartbeat, gets one of them all the same.
+    stub.script(Rule(nth=1, answer=said("Paris", hold_before_chunk=1)),
+                *(Rule(nth=1, answer=said("Paris")) for _ in range(3)), Rule(answer=OVERLOADED))  # fmt: skip
     asking = (ROBUST % (question, action)).split("steps:\n")[1].partition("  - {name: after")[0]
     inside = asking.replace("\n", "\n      ").replace("name: ask", "name: warm")
-    loop = f"  - name: both\n    type: for_loop\n    over: [1, 2]\n    parallel: true\n    steps:\n      {inside}\n"
+    loop = (
+        f"  - name: both\n    type: for_loop\n    over: [1, 2, 3, 4]\n    parallel: true\n    steps:\n      {inside}\n"
+    )
     handle = await runs.begin(f"name: remembered\nsteps:\n{loop}{asking}")
-    stub.wait_for(lambda calls: len(calls) == 2)
+    stub.wait_for(lambda calls: len(calls) == 4)
     stub.release()
     ended = await runs.end(handle)
     workers = {execution.incarnation for execution in ended.state.executions.values() if "warm" in execution.step}

@@ -51,3 +51,10 @@ def test_a_rule_may_narrow_the_kinds_by_name_or_family(named: str, again: bool) 
 
 def test_naming_a_permanent_kind_does_not_make_it_transient() -> None:
     assert not worth_another(RetryRule(retry_on=("auth",)), Failure(kind="auth", message="no key"), 1)
+
+
+def test_an_open_circuit_is_waited_for_whatever_kinds_a_rule_names() -> None:
+    refused = Failure(kind="circuit_open", message="Circuit breaker open", retry_after_s=12.5)
+    rule = RetryRule(retry_on=("timeout",))
+    assert worth_another(rule, refused, 1)
+    assert delay_s(rule, 1, refused, 0.0) == 12.5
