@@ -151,6 +151,7 @@ async def test_no_more_is_read_of_an_old_topic_than_can_be_kept(kafka: str, monk
     async with _worker(kafka, topics) as (writer, _):
         for number in range(5):
             _write(writer, f"answer {number}")
+        await until(lambda: writer.results.fresh(_hash("answer 4"), 60, AT), 20)
     async with _worker(kafka, topics) as (late, _):
         await until(lambda: len(late.results) == 2, 20)
         assert late.results.fresh(_hash("answer 4"), 60, AT)

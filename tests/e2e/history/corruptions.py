@@ -102,18 +102,22 @@ def altered_byte(log: Recorded, random: Random) -> History:
 
 
 def reordered_reports(log: Recorded, random: Random) -> History:
-    """Two reports of one execution that count change places."""
-    one = log.pick(random, "StepStarted", "ProviderRequested")
-    later = [
-        other for other in log.counted
-        if other.index > one.index and other.record.raw.get("execution_id") == one.record.raw["execution_id"]
-        and other.record.type in REPORT_NAMES
-    ]  # fmt: skip
-    other = random.choice(later)
+    """Two reports of one execution that count change places; one that was killed early may have said but one."""
+    firsts = ("StepStarted", "ProviderRequested")
+    pairs = [(one, later) for one in log.counted if one.record.type in firsts for later in _later_reports(log, one)]
+    one, other = random.choice(pairs)
     first, second = log.events[one.index], log.events[other.index]
     events = list(log.events)
     events[one.index], events[other.index] = replace(second, offset=first.offset), replace(first, offset=second.offset)
     return replace(log.history, events=events)
+
+
+def _later_reports(log: Recorded, one: Counted) -> list[Counted]:
+    return [
+        other for other in log.counted
+        if other.index > one.index and other.record.raw.get("execution_id") == one.record.raw["execution_id"]
+        and other.record.type in REPORT_NAMES
+    ]  # fmt: skip
 
 
 def second_result(log: Recorded, random: Random) -> History:
