@@ -7,6 +7,8 @@ from typing import Any
 from unittest import mock
 
 from aiokafka import TopicPartition
+from elexirion.agents.orchestrator import command_record
+from elexirion.agents.worker import deciding  # noqa: F401  # whatever is imported later would keep what a world patched
 from elexirion.events import codec
 from elexirion.events.codec import UndecodableError, decode
 from elexirion.events.envelope import Record
@@ -34,8 +36,9 @@ def read_once() -> Iterator[None]:
         return records[id(document)][1]
 
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(codec, "parse_json", parse_once))
-        stack.enter_context(mock.patch.object(codec, "read_document", read_document_once))
+        for module in (codec, command_record):
+            stack.enter_context(mock.patch.object(module, "parse_json", parse_once))
+            stack.enter_context(mock.patch.object(module, "read_document", read_document_once))
         yield
 
 
@@ -54,6 +57,11 @@ class OpenRuns:
     def any(self, run_ids: list[str]) -> bool:
         """Whether one of these, or of the runs that came of them, is not over."""
         return bool(self.among(run_ids)) or any(fold.runs for fold in self._folds)
+
+    def begun(self) -> int:
+        """How many runs have begun, whether they are over or not."""
+        self._read_on()
+        return sum(len(fold.runs) + len(fold.ended) for fold in self._folds)
 
     def _read_on(self) -> None:
         self._folds += [PartitionFold(new) for new in range(len(self._folds), self._broker.count(self._topic))]

@@ -85,6 +85,11 @@ class Users:
         self._at(1.0, "ticking", StartRun(pipeline={"name": "tick", "steps": FAN}, schedule=EACH_3_S))
         self._loop.later(random.uniform(0, within_s), self._write, "run-x", b'{"type": "StartRun", "id": "broken')
 
+    def begin_late(self, runs: int) -> None:
+        """So many short runs more, now; none where it is zero or less."""
+        for n in range(runs):
+            self.ask(f"late-{n}", StartRun(pipeline={"name": "late", "steps": FAN}))
+
     def resume(self, run_ids: Iterable[str]) -> None:
         """Whatever is paused of these goes on."""
         for run_id in run_ids:

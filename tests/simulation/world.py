@@ -37,7 +37,7 @@ from tests.simulation.weather import Weather
 
 ASKED_FOR = 16
 RUNS = 20
-"""At least so many there are with the children of these and what a schedule fires."""
+"""So many there are with the children of these and what a schedule fires; where not, more are asked for in the end."""
 EVERY_WORLD = ("kills", "zombies")
 """What happens in each world at least once."""
 STARTED_WITHIN_S = 8.0
@@ -128,6 +128,7 @@ class World:
 
     def heal(self) -> None:
         """From now on nothing more goes wrong."""
+        self.users.begin_late(RUNS - self._open.begun())
         self.weather.heal()
         for machine in self.machines:
             machine.heal()
