@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +57,8 @@ class Violation:
 
 def violations(root: Path) -> list[Violation]:
     """Every import below `root`'s rooms that breaks a rule, in the order of files and lines."""
-    imports = [found for path in source_files(root) for found in _imports(root, path)]
+    texts = {path.relative_to(root): path.read_text(encoding="utf-8") for path in source_files(root)}
+    imports = [found for path, text in texts.items() for found in _imports(path, text)]
     found = {violation for each in imports for violation in _broken_rules(each)}
     return sorted(found | set(_impurities(imports)))
 
@@ -80,9 +82,10 @@ def _broken_rules(found: Import) -> Iterator[Violation]:
 
 def _impurities(imports: list[Import]) -> Iterator[Violation]:
     """What pure modules reach, directly or through others of ours."""
-    modules = {each.module for each in imports}
-    of_module = {module: [each for each in imports if each.module == module] for module in modules}
-    for start in sorted(module for module in modules if any(_within(module, pure) for pure in PURE)):
+    of_module: dict[str, list[Import]] = {}
+    for each in imports:
+        of_module.setdefault(each.module, []).append(each)
+    for start in sorted(module for module in of_module if any(_within(module, pure) for pure in PURE)):
         yield from _reached_from(start, of_module)
 
 
@@ -106,16 +109,20 @@ def _loaded_by(target: str) -> list[str]:
     return [".".join(parts[:count]) for count in range(2, len(parts) + 1)] if parts[0] == "elexirion" else []
 
 
-def _imports(root: Path, path: Path) -> Iterator[Import]:
-    module, package = _names(root, path)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
-        for target in _targets(node, package):
-            yield Import(module, target, path.relative_to(root), getattr(node, "lineno", 0))
+@cache
+def _imports(path: Path, text: str) -> tuple[Import, ...]:
+    """What the text imports; a tree is checked for each planted import, and only that one file is another each time."""
+    module, package = _names(path)
+    return tuple(
+        Import(module, target, path, getattr(node, "lineno", 0))
+        for node in ast.walk(ast.parse(text, filename=str(path)))
+        for target in _targets(node, package)
+    )
 
 
-def _names(root: Path, path: Path) -> tuple[str, list[str]]:
+def _names(path: Path) -> tuple[str, list[str]]:
     """The module's full name, and the parts of the package that its relative imports start from."""
-    parts = ["elexirion", *path.relative_to(root).with_suffix("").parts]
+    parts = ["elexirion", *path.with_suffix("").parts]
     if parts[-1] == "__init__":
         return ".".join(parts[:-1]), parts[:-1]
     return ".".join(parts), parts[:-1]
