@@ -98,6 +98,12 @@ def _succeeded(fleet: Fleet, data: WorkerHeartbeat) -> dict[str, Member]:
     }
 
 
+def shares_its_worker(fleet: Fleet, data: WorkerHeartbeat) -> bool:
+    """Whether the heartbeat is of a process that has a twin: another one beat under its worker id in between."""
+    known = fleet.members.get(data.incarnation)
+    return known is not None and known.fresh and known.succeeded_at is not None
+
+
 def left(fleet: Fleet, data: WorkerLeft) -> Fleet:
     """Take a farewell in."""
     known = fleet.members.get(data.incarnation) or Member(data.worker_id, data.incarnation, fleet.clock)

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from elexirion.agents.kafka.errors import BrokerUnreachableError
+from elexirion.agents.kafka.group_member import GroupMember
 from elexirion.agents.kafka.producer import LastingProducer
 from elexirion.events.topics import MAX_RECORD_BYTES
 
@@ -17,10 +18,14 @@ FETCH_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class KafkaAddress:
-    """Where the broker is; `client_id` names this process to it."""
+    """Where the broker is; `client_id` names this process to it.
+
+    `member` is the id under which its consumers are members of their groups, in this life and the next ones.
+    """
 
     bootstrap: str
     client_id: str = "elexirion"
+    member: str | None = None
 
     def producer(self) -> AIOKafkaProducer:
         """An idempotent producer that acknowledges after all replicas, and keeps what it took until then."""
@@ -36,9 +41,10 @@ class KafkaAddress:
             "fetch_max_bytes": 4 * FETCH_BYTES, "fetch_max_wait_ms": 500, "retry_backoff_ms": 50,
             "metadata_max_age_ms": 30_000,
         }  # fmt: skip
-        return AIOKafkaConsumer(
-            *topics, bootstrap_servers=self.bootstrap, client_id=self.client_id, group_id=group, **(safe | more)
-        )
+        if group is not None:
+            more = {"group_id": group, "group_instance_id": self.member} | more
+        kind = AIOKafkaConsumer if group is None else GroupMember
+        return kind(*topics, bootstrap_servers=self.bootstrap, client_id=self.client_id, **(safe | more))
 
     def admin(self) -> AIOKafkaAdminClient:
         """A client for topics."""

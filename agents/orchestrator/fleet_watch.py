@@ -39,6 +39,7 @@ class FleetWatch:
         self._heard = heard
         self._ticked = ticked
         self._own_read_at: float | None = None
+        self._shared: set[str] = set()
         self._consumer: AIOKafkaConsumer | None = None
 
     async def start(self) -> None:
@@ -94,11 +95,21 @@ class FleetWatch:
         if own:
             self._advance()
         before = self.fleet
+        if not old and fold.shares_its_worker(before, data):
+            self._warn_once(data.worker_id)
         self.fleet = fold.heartbeat(self.fleet, data, old=old)
         if not old and self.fleet is not before:
             self._heard(data)
         if own:
             self._ticked()
+
+    def _warn_once(self, worker_id: str) -> None:
+        if worker_id not in self._shared:
+            self._shared.add(worker_id)
+            log.error(
+                "two processes run under one worker id, and take partitions from each other",
+                worker=worker_id, todo="give each of them an ELEXIRION_WORKER_ID of its own",
+            )  # fmt: skip
 
     def _advance(self) -> None:
         now = time.monotonic()

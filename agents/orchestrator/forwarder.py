@@ -14,6 +14,7 @@ from elexirion.agents.kafka.appender import Appender
 from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.dead_letters import send_letter
 from elexirion.agents.kafka.errors import KafkaProblem
+from elexirion.agents.kafka.group_member import group_times
 from elexirion.agents.orchestrator.command_record import read_command
 from elexirion.events.codec import UndecodableError
 from elexirion.events.dead_letter import DeadLetter
@@ -33,8 +34,7 @@ class Forwarder:
         topics = appender.topics
         self._consumer: AIOKafkaConsumer = address.consumer(
             topics.commands, group=topics.commands_group, auto_offset_reset="earliest",
-            session_timeout_ms=int(session_timeout_s * 1000),
-            heartbeat_interval_ms=int(session_timeout_s * 250),
+            **group_times(session_timeout_s),
         )  # fmt: skip
 
     async def start(self) -> None:

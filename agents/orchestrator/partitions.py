@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.errors import BrokerUnreachableError, KafkaProblem, TopicsMismatchError
+from elexirion.agents.kafka.group_member import group_times
 from elexirion.agents.orchestrator.snapshot_topic import Found, read_snapshots
 from elexirion.events.codec import UndecodableError, decode
 from elexirion.events.topics import Topics
@@ -73,8 +74,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._address = address
         self._change = Change()
         self._consumer: AIOKafkaConsumer = address.consumer(
-            group=topics.orchestrators_group, session_timeout_ms=int(session_timeout_s * 1000),
-            heartbeat_interval_ms=int(session_timeout_s * 250), rebalance_timeout_ms=10_000,
+            group=topics.orchestrators_group, rebalance_timeout_ms=10_000, **group_times(session_timeout_s),
         )  # fmt: skip
 
     async def start(self) -> None:

@@ -99,7 +99,7 @@ async def run_worker(
     quiet_libraries()
     failpoints.arm()
     _spare_the_collector()
-    around = Surroundings(partial(KafkaAddress, bootstrap))
+    around = Surroundings(partial(KafkaAddress, bootstrap, member=settings.worker_id))
     worker = Worker(settings, around, roles, lanes if "lanes" in roles else (), listeners)
     await worker.run()
 

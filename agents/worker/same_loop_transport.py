@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from elexirion.agents.kafka.group_member import will_leave
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from mode.utils.futures import maybe_async
 
@@ -31,6 +32,7 @@ class SameLoopConsumerThread(AIOKafkaConsumerThread):
         if not self._started.is_set() or self._stopped.is_set():
             return
         self._stopped.set()
+        will_leave(self._consumer)
         await self.on_stop()
         await self.on_thread_stop()
         await self._default_stop_children()

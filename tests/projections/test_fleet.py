@@ -65,6 +65,14 @@ def test_two_processes_of_one_worker_id_that_both_beat_do_not_replace_each_other
         assert fleet.live(W1_AGAIN, LEASE)
 
 
+def test_a_process_that_beats_after_another_of_its_worker_id_shares_it() -> None:
+    fleet = fold.heartbeat(fold.heartbeat(Fleet(), beat()), beat(W2))
+    assert not fold.shares_its_worker(fleet, beat(W1, 2)), "another worker is no twin"
+    fleet = fold.heartbeat(fleet, beat(W1_AGAIN))
+    assert not fold.shares_its_worker(fleet, beat(W1_AGAIN, 2)), "the one before may be dead"
+    assert fold.shares_its_worker(fleet, beat(W1, 2))
+
+
 def test_one_that_was_replaced_and_beats_again_lives() -> None:
     fleet = passing(fold.heartbeat(Fleet(), beat()), 3)
     fleet = fold.heartbeat(fleet, beat(W1_AGAIN))
