@@ -3,6 +3,8 @@
 Keys of providers keep the names their own tools use; everything else is `ELEXIRION_…`.
 """
 
+import os
+import socket
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -170,6 +172,11 @@ class Settings(BaseSettings):
 
 
 @lru_cache(maxsize=1)
+def name_of_this_process() -> str:
+    """The worker id of a process that was given none: host name and process id."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
 def load_settings() -> Settings:
     """The settings of this process, read once. Raises pydantic's ValidationError naming each wrong setting."""
     overrides: dict[str, Any] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 from asyncio.subprocess import Process
 from collections.abc import Sequence
 
 import structlog
+from elexirion.agents.settings import name_of_this_process
 from elexirion.agents.supervision import CrashWindow
 from elexirion.console.exits import DONE, UNREACHABLE, USAGE
 
@@ -38,7 +38,7 @@ class WorkerParent:
 
     def __init__(self, command: Sequence[str], worker_id: str | None = None) -> None:
         self._command = command
-        self._worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}"
+        self._worker_id = worker_id or name_of_this_process()
         self._ends = CrashWindow(over_s=WITHIN_S)
         self._crashes = CrashWindow(MOST_CRASHES, WITHIN_S)
         self._worker: Process | None = None

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -24,7 +23,7 @@ from elexirion.agents.provider_control.followed import FollowedProviders
 from elexirion.agents.providers.port import Provider
 from elexirion.agents.providers.prices import price_now
 from elexirion.agents.providers.registry import PROVIDERS, missing_key, providers_for
-from elexirion.agents.settings import Settings
+from elexirion.agents.settings import Settings, name_of_this_process
 from elexirion.agents.steps.registry import runners
 from elexirion.agents.telemetry.followed_log import Listener
 from elexirion.agents.telemetry.lane_load import LaneLoad
@@ -125,7 +124,7 @@ class Worker:
         lanes: tuple[str, ...],
         listeners: Sequence[Listener] = (),
     ) -> None:
-        self.worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+        self.worker_id = settings.worker_id or name_of_this_process()
         self.incarnation = new_incarnation(self.worker_id)
         self._settings = settings
         self._roles = roles
