@@ -94,8 +94,9 @@ def _stalls() -> list[Fault]:
         Fault("stall_before_headers_whole", "timeout_total", late, modes=(False,), timeout_s=0.4),
         Fault("stall_before_first_byte", "timeout_first_byte", silent, modes=STREAMED, deadlines=SHORT),
         Fault("stall_before_first_byte_whole", "timeout_total", silent, modes=(False,), timeout_s=0.4),
+        # The first chunk has its time, also where twenty calls at once are slow to begin.
         Fault("stall_between_chunks", "timeout_idle", Answer(chunks=TEXT, hold_before_chunk=2, hold="never"),
-              modes=STREAMED, deadlines=SHORT),
+              modes=STREAMED, deadlines=Deadlines(connect_s=1.0, first_byte_s=5.0, idle_s=0.3)),
         Fault("drip", "timeout_total", raw=lambda name: RawAnswer(parts=(
             RawPart(data=_head(_SSE)), *(RawPart(data=bytes([one]), pause_s=0.05) for one in streamed(name, dripping))
         )), modes=STREAMED, deadlines=Deadlines(idle_s=1.0), timeout_s=0.6),
