@@ -19,6 +19,8 @@ from elexirion.events.step import ExecuteStep, StepCompleted, StepDeclined, Step
 log = structlog.get_logger(__name__)
 
 REMEMBERED_REPORTS = 2_000
+REMEMBERED_IDS = 50_000
+"""Of the last executions each runs once, however often it is delivered: again means within a minute of full speed."""
 RESEND_AFTER_S = 5.0
 
 
@@ -45,7 +47,7 @@ class Executor:
         self._may_start = may_start
         self._lanes: dict[str, asyncio.Semaphore] = {}
         self._held: dict[str, Held] = {}
-        self._remembered: set[str] = set()
+        self._remembered: OrderedDict[str, None] = OrderedDict()
         self._reports: OrderedDict[str, Record] = OrderedDict()
         self._saying: set[asyncio.Task[Any]] = set()
 
@@ -65,13 +67,13 @@ class Executor:
         elif self.draining:
             self._decline(cause, execute, "draining")
         else:
-            self._remembered.add(id)
+            self._remember(id)
             task = asyncio.create_task(self._hold(cause, execute), name=f"execution {id}")
             self._held[id] = Held(execute, cause, task)
 
     def cancel(self, execution_id: str) -> None:
         """Abort the execution: the log closed it, nothing it says counts any more; it never starts from now on."""
-        self._remembered.add(execution_id)
+        self._remember(execution_id)
         held = self._held.pop(execution_id, None)
         if held:
             held.task.cancel()
@@ -166,6 +168,11 @@ class Executor:
         failpoints.hit("execution.result_sent", report.run_id)
         await self._tools.reports.answered(sent, RESEND_AFTER_S)
         failpoints.hit("execution.result_acked", report.run_id)
+
+    def _remember(self, id: str) -> None:
+        self._remembered[id] = None
+        if len(self._remembered) > REMEMBERED_IDS:
+            self._remembered.popitem(last=False)
 
     def _keep(self, id: str, report: Record) -> None:
         self._reports[id] = report

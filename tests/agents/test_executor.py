@@ -79,6 +79,17 @@ async def test_an_execution_that_comes_twice_runs_once() -> None:
     assert broker.types() == ["StepStarted", "StepCompleted"]
 
 
+async def test_so_many_executions_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elexirion.agents.worker.executor.REMEMBERED_IDS", 2)
+    broker = Broker()
+    executor = executor_of(broker, says)
+    for number in (1, 2, 3, 2, 3, 1):
+        executor.accept(execute(number))
+        await until(lambda: not executor.held_ids())
+    started = [record.data.execution_id[-1] for record in broker.sent if record.type == "StepStarted"]
+    assert started == ["1", "2", "3", "1"], "memory has a bound, and what was delivered lately is within it"
+
+
 async def test_one_that_ended_long_ago_is_answered_with_its_end_again() -> None:
     broker, probe = Broker(), Probe()
     probe.gate.set()
