@@ -4,7 +4,9 @@ The group's assignment is a hint about who decides; correctness comes from the f
 a partition is read from where its fold stands, never from a committed offset.
 """
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,13 +25,21 @@ from elexirion.projections.tally import Tally
 
 log = structlog.get_logger(__name__)
 
+SHORT_FOR_S = 5.0
+"""A log that ends before our position was truncated, unless it does so for a moment only.
+
+A broker that was killed and started again tells of the end that it noted last, up to 5 s before its death, until it
+leads the partition again (`high.watermark.checkpoint.interval.ms`), and a static member is back that soon.
+"""
+
 
 @dataclass(slots=True)
 class Owned:
     """A partition this orchestrator decides for; `target` is the end of the log when it was gained.
 
     `begins_after` are offset and id of the record behind which a restored fold stands, until that is read again;
-    `begun` is the offset from which on the log was read, `snapshot` the end of the newest snapshot that is known.
+    `begun` is the offset from which on the log was read, `snapshot` the end of the newest snapshot that is known,
+    `short_since` the time since when the broker tells of an end before our position.
     """
 
     fold: PartitionFold
@@ -39,6 +49,7 @@ class Owned:
     begins_after: tuple[int, str] | None = None
     begun: int = 0
     snapshot: int = 0
+    short_since: float | None = None
 
     @property
     def unsaved(self) -> int:
@@ -85,6 +96,15 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     async def stop(self) -> None:
         """Leave the group; others take over at once."""
         await self._consumer.stop()
+
+    @asynccontextmanager
+    async def given_up_at_once(self) -> AsyncIterator[None]:
+        """Whoever fails in here leaves the group first: its process may take a drain to end, and others can decide."""
+        try:
+            yield
+        except Exception:
+            await self.stop()
+            raise
 
     # aiokafka awaits the listener where it is a coroutine, as its documentation says and its signature does not.
     async def on_partitions_revoked(self, revoked: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -153,7 +173,8 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             owned = new[tp.partition]
             if self.owned.get(tp.partition) is owned:  # it may be gone by now
                 self._restore(tp.partition, owned, found[tp.partition])
-                self._place(tp, owned, starts[tp], ends[tp])
+                if not _may_be_whole_soon(owned, ends[tp]):
+                    self._place(tp, owned, starts[tp], ends[tp])
 
     def _restore(self, partition: int, owned: Owned, found: Found) -> None:
         """Take the fold of the newest snapshot where it is further than ours."""
@@ -210,6 +231,16 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 "The topic was made anew. Remove the snapshots topic too, or choose another prefix.",
             )
         owned.begins_after = None
+
+
+def _may_be_whole_soon(owned: Owned, end: int) -> bool:
+    """Whether the log is shorter than we know it, and not yet for long: then its end is asked for again."""
+    if end >= owned.fold.next_offset:
+        return False
+    now = time.monotonic()
+    if owned.short_since is None:
+        owned.short_since = now
+    return now - owned.short_since < SHORT_FOR_S
 
 
 def deciding(owned: Mapping[int, Owned], partition: int) -> Owned | None:

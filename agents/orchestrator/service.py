@@ -124,7 +124,7 @@ class Orchestrator:
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with self._partitions.given_up_at_once(), asyncio.TaskGroup() as group:
             group.create_task(self._tail(), name="log tail")
             group.create_task(self._take_acknowledged(), name="acknowledged decisions")
             group.create_task(self._command_duty.run(), name="commands")

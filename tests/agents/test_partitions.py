@@ -33,19 +33,30 @@ LOG = log_of_three_runs()
 
 
 class Broker:
-    """A consumer over one partition that holds the records from `start` on; `count` partitions are known."""
+    """A consumer over one partition that holds the records from `start` on; `count` partitions are known.
+
+    It tells of too early an end the first `unrecovered` times that it is asked.
+    """
 
     def __init__(self, log: PartitionLog = LOG, start: int = 0) -> None:
         self.records, self.start, self.count = log.records, start, PARTITIONS
         self.position = -1
+        self.unrecovered = 0
+        self.paused = False
+        self.stopped = False
         self.fails: Exception | None = None
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self.position = offset
 
-    def pause(self, tp: TopicPartition) -> None: ...
+    async def stop(self) -> None:
+        self.stopped = True
 
-    def resume(self, tp: TopicPartition) -> None: ...
+    def pause(self, tp: TopicPartition) -> None:
+        self.paused = True
+
+    def resume(self, tp: TopicPartition) -> None:
+        self.paused = False
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         return set(range(self.count))
@@ -54,11 +65,14 @@ class Broker:
         return dict.fromkeys(tps, self.start)
 
     async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(tps, len(self.records))
+        whole, self.unrecovered = self.unrecovered == 0, max(0, self.unrecovered - 1)
+        return dict.fromkeys(tps, len(self.records) if whole else 2)
 
     async def getmany(self, **_: Any) -> dict[TopicPartition, list[Any]]:
         if self.fails:
             raise self.fails
+        if self.paused:
+            return {}
         return {TP: [
             SimpleNamespace(offset=offset, value=encode(record))
             for offset, (record, _) in enumerate(self.records) if offset >= self.position
@@ -116,10 +130,22 @@ async def test_without_a_snapshot_it_is_read_from_its_beginning(monkeypatch: pyt
 async def test_a_log_without_the_records_of_the_snapshot_is_refused(
     broker: Broker, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reading, "SHORT_FOR_S", 0.0)
     partitions = await gained(broker, snapshot(4), monkeypatch)
     with pytest.raises(KafkaProblem, match=says) as refused:
         await partitions.read(0)
     assert "Records of runs are gone" in str(refused.value)
+
+
+async def test_a_broker_that_has_not_recovered_its_log_yet_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    broker.unrecovered = 2
+    partitions = await gained(broker, snapshot(4), monkeypatch)
+    for _ in range(2):
+        await partitions.read(0)
+        assert partitions.owned[TP.partition].target is None, "nothing is decided before the log is whole"
+    await partitions.read(0)
+    assert partitions.owned[TP.partition].target == 6
 
 
 async def test_a_log_with_another_record_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,3 +193,13 @@ async def test_a_snapshot_that_is_behind_what_was_folded_already_changes_nothing
     await again.on_partitions_assigned([TP])
     await again.read(0)
     assert again.owned[TP.partition].begun == 6
+
+
+async def test_who_cannot_go_on_leaves_the_partitions_to_others_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    partitions = await gained(broker, None, monkeypatch)
+    with pytest.raises(TopicsMismatchError):
+        async with partitions.given_up_at_once():
+            broker.count = 12
+            await partitions.read(0)
+    assert broker.stopped
