@@ -119,7 +119,8 @@ async def storm(plan: Plan, cluster: Cluster, broker: OwnBroker, stub: StubServe
             healed = time.monotonic()
             still = await _ended(tape, runs, plan.healed_within_s)
             healed_s = time.monotonic() - healed
-            await _at_rest(tape)
+            if not still:  # what was found is told, also where it is too little
+                await _at_rest(tape)
         findings = await examined(cluster.bootstrap, cluster.topics, stub.calls())
     return Aftermath(findings, _ends(tape, runs), still, healed_s, nemesis.did, keeper.ends, nemesis.story)
 
