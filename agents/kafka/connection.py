@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from elexirion.agents.kafka import lasting_connection  # noqa: F401  # for every client, those of Faust as well
 from elexirion.agents.kafka.errors import BrokerUnreachableError
 from elexirion.agents.kafka.group_member import GroupMember
 from elexirion.agents.kafka.producer import LastingProducer
