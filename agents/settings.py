@@ -171,12 +171,12 @@ class Settings(BaseSettings):
         return int(getattr(self, f"{lane}_slots"))
 
 
-@lru_cache(maxsize=1)
 def name_of_this_process() -> str:
     """The worker id of a process that was given none: host name and process id."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
+@lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """The settings of this process, read once. Raises pydantic's ValidationError naming each wrong setting."""
     overrides: dict[str, Any] = {}
