@@ -5,8 +5,6 @@ the message. Undecodable values would be acked and dropped by Faust, so values a
 """
 
 import asyncio
-import contextlib
-import logging
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -128,10 +126,3 @@ def _follow_assignment(lane: Lane, topic: str) -> None:
     async def revoked(app: Any, revoked: Any, **_: Any) -> None:
         lane.partitions = ()
         lane.changed()
-
-
-def quiet_libraries() -> None:
-    """Faust, mode and aiokafka speak at warning level only: what users need to know is in our own log."""
-    for name in ("faust", "mode", "aiokafka", "kafka", SameLoopTransport.__module__):
-        with contextlib.suppress(KeyError):
-            logging.getLogger(name).setLevel(logging.ERROR)

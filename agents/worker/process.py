@@ -34,7 +34,8 @@ from elexirion.agents.worker.cache_topic import CacheTopic
 from elexirion.agents.worker.execution import Tools
 from elexirion.agents.worker.executor import Executor
 from elexirion.agents.worker.heartbeat import Heartbeat
-from elexirion.agents.worker.lane_app import Lane, create_lane, quiet_libraries
+from elexirion.agents.worker.lane_app import Lane, create_lane
+from elexirion.agents.worker.library_logs import quiet_libraries
 from elexirion.agents.worker.recordings import Recordings
 from elexirion.agents.worker.reports import Reports
 from elexirion.agents.worker.result_cache import ResultCache
