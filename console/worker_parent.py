@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 from asyncio.subprocess import Process
 from collections.abc import Sequence
@@ -38,7 +39,8 @@ class WorkerParent:
 
     def __init__(self, command: Sequence[str], worker_id: str | None = None) -> None:
         self._command = command
-        self._worker_id = worker_id or name_of_this_process()
+        # Two containers can have one host name and one process id; an id of a worker is its alone.
+        self._worker_id = worker_id or f"{name_of_this_process()}-{secrets.token_hex(2)}"
         self._ends = CrashWindow(over_s=WITHIN_S)
         self._crashes = CrashWindow(MOST_CRASHES, WITHIN_S)
         self._worker: Process | None = None
