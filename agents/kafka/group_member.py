@@ -13,10 +13,17 @@ NEWS_WITHIN_S = 1.5
 """A member learns with its heartbeat that another one came or left, however long the session is."""
 
 
+def beat_s(session_timeout_s: float) -> float:
+    """Seconds between two heartbeats of a member with such a session."""
+    return min(session_timeout_s / 4, NEWS_WITHIN_S)
+
+
 def group_times(session_timeout_s: float) -> dict[str, int]:
     """The settings of a member whose partitions go to others when it has been silent for so long."""
-    beat_s = min(session_timeout_s / 4, NEWS_WITHIN_S)
-    return {"session_timeout_ms": int(session_timeout_s * 1000), "heartbeat_interval_ms": int(beat_s * 1000)}
+    return {
+        "session_timeout_ms": int(session_timeout_s * 1000),
+        "heartbeat_interval_ms": int(beat_s(session_timeout_s) * 1000),
+    }
 
 
 class GroupMember(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped

@@ -16,7 +16,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from elexirion.agents import failpoints
 from elexirion.agents.kafka.connection import unreachable
-from elexirion.agents.kafka.group_member import NEWS_WITHIN_S
+from elexirion.agents.kafka.group_member import beat_s
 from elexirion.agents.settings import Settings
 from elexirion.agents.worker.same_loop_transport import SameLoopTransport
 from elexirion.events.codec import UndecodableError, decode
@@ -106,7 +106,7 @@ def _app(id: str, bootstrap: str, settings: Settings) -> faust.App:
         id, broker=f"kafka://{bootstrap}", autodiscover=False, web_enabled=False, topic_disable_leader=True,
         topic_allow_declare=False, stream_wait_empty=False, stream_buffer_maxsize=64,
         stream_processing_timeout=900, broker_commit_livelock_soft_timeout=900, broker_commit_interval=0.5,
-        broker_session_timeout=session_s, broker_heartbeat_interval=min(session_s / 4, NEWS_WITHIN_S),
+        broker_session_timeout=session_s, broker_heartbeat_interval=beat_s(session_s),
         broker_rebalance_timeout=15, consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.worker_id, consumer_metadata_max_age_ms=METADATA_MS, producer_linger=0,
         store="memory://", datadir=DATA_FOLDER,
