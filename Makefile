@@ -79,11 +79,14 @@ $(VENV)/.project-installed: pyproject.toml $(VENV)/.lock-installed
 demo: install ## run an example pipeline through a real Kafka, without any key
 	$(BIN)/elexirion run examples/demo.yaml --offline
 
+# Both parts run, whatever the first one says: whoever reads the report sees all that is wrong.
 test: install ## style, types and all tests: JOBS files at a time, then, two at a time, those that measure
 	@$(MAKE) lint
 	@$(MAKE) types
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not quiet" $(PYTEST_ARGS)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m quiet $(PYTEST_ARGS)
+	@failed=0; \
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not quiet" $(PYTEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m quiet $(PYTEST_ARGS) || failed=1; \
+	exit $$failed
 
 lint: install ## ruff: rules and formatting
 	$(BIN)/ruff check

@@ -18,6 +18,8 @@ from tests.e2e.test_supervised_runs import waiting
 
 DRAIN_S = 1.0
 
+pytestmark = pytest.mark.quiet  # they measure time
+
 
 @pytest.fixture
 def abandoned(

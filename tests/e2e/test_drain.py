@@ -24,7 +24,7 @@ SHORT = Answer(chunks=("short",), delay_first_byte_s=1.2)
 ENDLESS = Answer(chunks=("begun", "never said"), hold_before_chunk=2)
 ASKING = 'name: asking\nsteps: [{{name: ask, type: claude, prompt: [{{type: static, content: "{0}"}}]}}]\n'
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.quiet]
 
 
 async def test_short_steps_end_in_the_draining_worker_and_long_ones_go_on_elsewhere(

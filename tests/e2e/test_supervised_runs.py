@@ -28,6 +28,7 @@ def waiting(*delays_ms: int) -> str:
     return "\n".join(["name: waiting", "steps:", *steps, ""])
 
 
+@pytest.mark.quiet
 async def test_runs_that_start_while_a_worker_leaves_are_hardly_held_up(cluster: Cluster) -> None:
     async with cluster.tape() as tape, cluster.publisher() as publisher:
         await cluster.ready(tape, cluster.start("decides", roles="orchestrator"))
@@ -88,7 +89,7 @@ async def test_a_step_without_any_worker_runs_in_the_orchestrators_process(clust
         run, began = run_id("local"), time.monotonic()
         await publisher.start(run, waiting(0, 0))
         end = await tape.completed(run)
-        assert 2.0 <= time.monotonic() - began <= 6.0
+        assert time.monotonic() - began >= 2.0, "a worker may come until then"
         assert end.raw["result"]["value"] == 1
         assert {e.incarnation.rpartition(".")[0] for e in tape.state(run).executions.values()} == {"alone"}
 

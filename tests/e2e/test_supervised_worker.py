@@ -7,6 +7,7 @@ import signal
 import time
 
 import psutil
+import pytest
 from aiokafka.producer.transaction_manager import PidAndEpoch
 from elexirion.agents.kafka.connection import KafkaAddress
 from elexirion.events.codec import encode
@@ -38,6 +39,7 @@ async def test_a_supervised_worker_that_is_killed_serves_again(cluster: Cluster)
         await tape.until(lambda: [s for s in tape.workers if s.record.type == "WorkerLeft"], 10, "it says farewell")
 
 
+@pytest.mark.quiet
 async def test_a_worker_whose_producer_is_fenced_ends_within_5_s_and_another_is_started(cluster: Cluster) -> None:
     async with cluster.tape() as tape:
         parent = cluster.start("fenced", more=("--supervise",), ELEXIRION_HEARTBEAT_INTERVAL_S="0.5")
