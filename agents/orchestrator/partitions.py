@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 from elexirion.agents.kafka.connection import KafkaAddress, connect
 from elexirion.agents.kafka.errors import BrokerUnreachableError, KafkaProblem, TopicsMismatchError
 from elexirion.agents.kafka.group_member import group_times
+from elexirion.agents.orchestrator.reading_on import ReadingOn
 from elexirion.agents.orchestrator.snapshot_topic import Found, read_snapshots
 from elexirion.events.codec import UndecodableError, decode
 from elexirion.events.topics import Topics
@@ -87,6 +88,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._consumer: AIOKafkaConsumer = address.consumer(
             group=topics.orchestrators_group, rebalance_timeout_ms=10_000, **group_times(session_timeout_s),
         )  # fmt: skip
+        self._reading = ReadingOn(self._consumer)
 
     async def start(self) -> None:
         """Join the group."""
@@ -109,12 +111,14 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     # aiokafka awaits the listener where it is a coroutine, as its documentation says and its signature does not.
     async def on_partitions_revoked(self, revoked: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """No more decisions for these; their folds stay and are read on if they come back."""
+        self._reading.forget()
         for tp in revoked:
             if self.owned.pop(tp.partition, None):
                 self._change.lost.add(tp.partition)
 
     async def on_partitions_assigned(self, assigned: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Read each from where its fold stands; decide once its present end is reached."""
+        self._reading.forget()
         for tp in assigned:
             fold, tally = self._known.setdefault(tp.partition, (PartitionFold(tp.partition), Tally()))
             self._consumer.seek(tp, fold.next_offset)
@@ -128,8 +132,12 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         return change
 
     async def read(self, timeout_ms: int) -> dict[int, list[Any]]:
-        """New messages by partition; raises KafkaProblem where the log is not the one that was folded."""
+        """New messages by partition; raises KafkaProblem where the log is not the one that was folded.
+
+        Until the next call nothing more is asked for, unless a partition has its end before it yet.
+        """
         self._check_count()
+        self._reading.go_on({TopicPartition(self._topic, p): o.fold.next_offset for p, o in self._decided()})
         await self._begin()
         try:
             batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=2000)
@@ -141,7 +149,13 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         read = {tp.partition: messages for tp, messages in batches.items() if tp.partition in self.owned}
         for partition, messages in read.items():
             self._check_place(partition, self.owned[partition], messages)
+        self._reading.took(batches)
+        if read and all(owned.caught_up for owned in self.owned.values()):
+            self._reading.rest(TopicPartition(self._topic, partition) for partition in self.owned)
         return read
+
+    def _decided(self) -> list[tuple[int, Owned]]:
+        return [(partition, owned) for partition, owned in self.owned.items() if owned.caught_up]
 
     def caught_up_now(self) -> list[int]:
         """Partitions whose folds have just reached the end as it was when they were gained."""
@@ -213,6 +227,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 "Records of runs are gone; restore the topic, or start with an empty one under another prefix.",
             )
         self._consumer.seek(tp, first)
+        self._reading.placed(tp, first)
         self._consumer.resume(tp)
         owned.target, owned.begun = end, position
 

@@ -14,8 +14,10 @@ from elexirion.agents.supervision import MAX_CRASHES
 log = structlog.get_logger(__name__)
 
 PARK_AFTER_S = 30.0
-SOON_S = 0.005
-"""About the time of a no-op step: what comes within it wakes the run anyway."""
+SOON_S = 0.25
+"""The times of a run are whole seconds and more, and of a short step the end wakes it anyway before that."""
+FIRST_S = 0.001
+"""A run becomes active while its first step is under way: after that was sent, and before it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class RunSupervisor:
     def wake_soon(self, run_id: str) -> None:
         """Something changed that matters to the run's times only: whatever wakes it before will do."""
         if run_id not in self._soon:
-            self._soon[run_id] = asyncio.get_running_loop().call_later(SOON_S, self.wake, run_id)
+            wait_s = SOON_S if run_id in self._units else FIRST_S
+            self._soon[run_id] = asyncio.get_running_loop().call_later(wait_s, self.wake, run_id)
 
     def set_aside(self, run_id: str, reason: str) -> None:
         """A record of the run cannot be folded: nothing is decided for it any more but its quarantine."""

@@ -30,6 +30,7 @@ from elexirion.agents.orchestrator.lane_width import LaneWidth
 from elexirion.agents.orchestrator.open_executions import OpenExecutions
 from elexirion.agents.orchestrator.partitions import Change, Owned, Partitions
 from elexirion.agents.orchestrator.passing_on import passed_on
+from elexirion.agents.orchestrator.reading_on import settled
 from elexirion.agents.orchestrator.session_log import SessionLog
 from elexirion.agents.orchestrator.snapshot_writer import SnapshotWriter
 from elexirion.agents.settings import Settings
@@ -149,6 +150,8 @@ class Orchestrator:
                 await self._take_all(partition, messages)
             for partition in self._partitions.caught_up_now():
                 self._take_over(partition)
+            if batches:
+                await settled(self._desk.unread)
 
     async def _take_all(self, partition: int, messages: list[Any]) -> None:
         owned = self._partitions.owned.get(partition)
@@ -195,7 +198,12 @@ class Orchestrator:
             self._wake(followed, ours)
 
     def _wake(self, followed: Followed, ours: bool) -> None:
-        """The run decides again; after a placement of our own all else was decided with it, but for its times."""
+        """The run decides again; after a placement of our own all else was decided with it, but for its times.
+
+        While more of our own decisions about it are on their way, it could decide nothing: the last of them wakes it.
+        """
+        if ours and self._desk.busy(followed.record.run_id):
+            return
         if ours and followed.accepted and isinstance(followed.record.data, step.StepScheduled):
             self._desk.runs.wake_soon(followed.record.run_id)
         else:

@@ -4,6 +4,8 @@ The mark ends when the record is read back, accepted or refused, or at a deadlin
 and deciding anew is safe, since numbers and chaining arbitrate. Until then the slots it places on are not free.
 """
 
+import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -24,6 +26,8 @@ class Unread:
         self._timeout_s = timeout_s
         self._marks: dict[str, _Mark] = {}
         self.placed: Counter[tuple[str, str]] = Counter()
+        self._none = asyncio.Event()
+        self._none.set()
 
     def mark(self, run_id: str, ids: set[str], places: Mapping[str, tuple[str, str]] | None = None) -> None:
         """These decisions of the run are on their way; `places`: (incarnation, lane) by the id of a placement."""
@@ -31,6 +35,7 @@ class Unread:
         deadline = time.monotonic() + self._timeout_s
         more = {id: place for id, place in (places or {}).items() if not known or id not in known.places}
         self.placed.update(more.values())
+        self._none.clear()
         self._marks[run_id] = _Mark(
             ids | known.ids if known else set(ids), more | known.places if known else more, deadline
         )
@@ -54,8 +59,14 @@ class Unread:
         if record_id in mark.places:
             self._free(mark.places.pop(record_id))
         if not mark.ids:
-            del self._marks[run_id]
+            self._end(run_id)
         return True
+
+    async def none(self, within_s: float) -> None:
+        """Wait until all are read back, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._none.wait()
 
     def overdue(self) -> list[str]:
         """Runs whose mark has passed its deadline; their marks end."""
@@ -68,6 +79,8 @@ class Unread:
     def _end(self, run_id: str) -> None:
         for place in self._marks.pop(run_id).places.values():
             self._free(place)
+        if not self._marks:
+            self._none.set()
 
     def _free(self, place: tuple[str, str]) -> None:
         self.placed[place] -= 1

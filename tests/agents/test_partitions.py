@@ -73,10 +73,11 @@ class Broker:
             raise self.fails
         if self.paused:
             return {}
-        return {TP: [
+        messages = [
             SimpleNamespace(offset=offset, value=encode(record))
             for offset, (record, _) in enumerate(self.records) if offset >= self.position
-        ]}  # fmt: skip
+        ]  # fmt: skip
+        return {TP: messages} if messages else {}
 
 
 def snapshot(length: int) -> Restored:
@@ -193,6 +194,32 @@ async def test_a_snapshot_that_is_behind_what_was_folded_already_changes_nothing
     await again.on_partitions_assigned([TP])
     await again.read(0)
     assert again.owned[TP.partition].begun == 6
+
+
+async def test_nothing_more_is_asked_for_until_what_was_read_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    partitions = await gained(broker, snapshot(6), monkeypatch)
+    await partitions.read(0)
+    assert not broker.paused, "a log is read to its end as fast as it comes"
+    partitions.owned[TP.partition].caught_up = True
+    await partitions.read(0)
+    assert broker.paused
+    partitions.owned[TP.partition].fold.next_offset = 8  # two decisions of our own, by their acknowledgements
+    broker.records = [*LOG.records, *LOG.records[:4]]
+    [messages] = (await partitions.read(0)).values()
+    assert [message.offset for message in messages] == [8, 9]
+
+
+async def test_a_partition_that_was_assigned_anew_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    partitions = await gained(broker, snapshot(6), monkeypatch)
+    await partitions.read(0)
+    partitions.owned[TP.partition].caught_up = True
+    await partitions.read(0)
+    await partitions.on_partitions_revoked([TP])
+    await partitions.on_partitions_assigned([TP])
+    partitions._reading.go_on({TP: 6})
+    assert broker.paused, "until it is known whether a snapshot is further"
 
 
 async def test_who_cannot_go_on_leaves_the_partitions_to_others_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
