@@ -137,7 +137,8 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         Until the next call nothing more is asked for, unless a partition has its end before it yet.
         """
         self._check_count()
-        self._reading.go_on({TopicPartition(self._topic, p): o.fold.next_offset for p, o in self._decided()})
+        folded = {p: owned.fold.next_offset for p, owned in self.owned.items() if owned.caught_up}
+        self._reading.go_on({TopicPartition(self._topic, p): offset for p, offset in folded.items()})
         await self._begin()
         try:
             batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=2000)
@@ -153,9 +154,6 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         if read and all(owned.caught_up for owned in self.owned.values()):
             self._reading.rest(TopicPartition(self._topic, partition) for partition in self.owned)
         return read
-
-    def _decided(self) -> list[tuple[int, Owned]]:
-        return [(partition, owned) for partition, owned in self.owned.items() if owned.caught_up]
 
     def caught_up_now(self) -> list[int]:
         """Partitions whose folds have just reached the end as it was when they were gained."""

@@ -82,6 +82,7 @@ async def test_a_frozen_worker_that_wakes_up_changes_nothing(cluster: Cluster) -
         assert [e.closed_by for e in tape.state(run).executions.values()][:2] == ["orphaned", "completed"]
 
 
+@pytest.mark.quiet
 async def test_a_step_without_any_worker_runs_in_the_orchestrators_process(cluster: Cluster) -> None:
     async with cluster.tape() as tape, cluster.publisher() as publisher:
         await cluster.ready(tape, cluster.start("alone", roles="orchestrator", ELEXIRION_DISPATCH_TIMEOUT_S="2"))
@@ -89,7 +90,7 @@ async def test_a_step_without_any_worker_runs_in_the_orchestrators_process(clust
         run, began = run_id("local"), time.monotonic()
         await publisher.start(run, waiting(0, 0))
         end = await tape.completed(run)
-        assert time.monotonic() - began >= 2.0, "a worker may come until then"
+        assert 2.0 <= time.monotonic() - began <= 6.0
         assert end.raw["result"]["value"] == 1
         assert {e.incarnation.rpartition(".")[0] for e in tape.state(run).executions.values()} == {"alone"}
 
